@@ -135,6 +135,7 @@ RAW: dict[str, dict[str, str]] = {
         "usd": "DOUBLE",
         "tokens": "BIGINT",
         "calls": "BIGINT",
+        "problem": "VARCHAR",
     },
     "stop_asked": {**_HEAD, "reason": "VARCHAR"},
     "note": {**_HEAD, "text": "VARCHAR", "author": "VARCHAR"},
@@ -369,9 +370,9 @@ SELECT f.run, e.seq, e."at" AS unix_s, e.kind, e.level, e.problem, e.what, e.tex
     UNION ALL SELECT run_no, seq, "at", 'stop_asked', 'info', '', '', reason FROM raw.stop_asked
     UNION ALL SELECT run_no, seq, "at", 'requested', CASE WHEN accepted IS NULL THEN 'info' ELSE 'warning' END, '', verb,
         CASE WHEN accepted IS NULL THEN 'accepted' ELSE 'refused' END FROM raw.requested
-    UNION ALL SELECT run_no, seq, "at", 'budget_set', 'info', '', '', concat_ws(', ', 'wall_s=' || wall_s, 'cpu_s=' || cpu_s,
-        'evaluations=' || evaluations, 'candidates=' || candidates, 'usd=' || usd, 'tokens=' || tokens, 'calls=' || calls)
-        FROM raw.budget_set
+    UNION ALL SELECT run_no, seq, "at", 'budget_set', 'info', coalesce(problem, ''), '', concat_ws(', ', 'wall_s=' || wall_s,
+        'cpu_s=' || cpu_s, 'evaluations=' || evaluations, 'candidates=' || candidates, 'usd=' || usd, 'tokens=' || tokens,
+        'calls=' || calls) FROM raw.budget_set
     UNION ALL SELECT run_no, seq, "at", 'late_result', 'info', problem, 'ticket ' || attempt.ticket, what FROM raw.late_result
     UNION ALL SELECT run_no, seq, "at", 'rebinned', 'info', problem, 'space ' || space,
         concat_ws('; back in a place: ', why, nullif(array_to_string(returned, ', '), '')) FROM raw.rebinned

@@ -31,6 +31,15 @@ def names_of(where: str) -> tuple[str, ...]:
     return tuple(str(one) for one in sorted(folder.iterdir()) if (one / CONTRACT_FILE).is_file())
 
 
+def skipped_in(where: str) -> tuple[str, ...]:
+    """The names of folders that are no problems, in a folder of problem folders; () where ``where`` is none.  Hidden ones and
+    caches of Python nobody takes for problems."""
+    if not names_of(where) or where.startswith("["):
+        return ()
+    folders = (one for one in sorted(Path(where).expanduser().iterdir()) if one.is_dir() and not one.name.startswith((".", "__")))
+    return tuple(one.name for one in folders if not (one / CONTRACT_FILE).is_file())
+
+
 def load_suite(names: tuple[str, ...]) -> tuple[Problem, ...]:
     """The problems of these names, each as ``load_problem`` reads it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -80,7 +79,7 @@ def write_artifact(opened: RunView, one: int, name: str, out: str | None) -> Non
         if record.result.status is Status.OK and name in record.result.artifacts
     ]
     if not blobs:
-        raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {shlex.quote(str(opened.run.path))} {id_}")
+        raise RunError(f"no measurement of {id_} kept {name}; see: evolve show {opened.quote(id_)}")
     from evolve.evaluate._outcome import unpack_artifact
 
     limit = opened.problem.contract.max_artifact_bytes
@@ -117,6 +116,6 @@ def conversation(opened: RunView, one: int) -> str:
         if text is not None or isinstance(record, CallSettled):  # what only repeats a question keeps no text
             parts.append(f"==== {title}\n\n{opened.texts.unpack(text) if text is not None else ''}".rstrip())
     if not parts:
-        found, run = candidate(opened, one), shlex.quote(str(opened.run.path))
-        raise RunError(f"no model was asked for {found.id}, which {found.operator} made; see: evolve show {run} {found.id}")
+        found = candidate(opened, one)
+        raise RunError(f"no model was asked for {found.id}, which {found.operator} made; see: evolve show {opened.quote(found.id)}")
     return "\n\n".join(parts)

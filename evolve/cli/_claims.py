@@ -58,11 +58,11 @@ def _claims_text(opened: RunView) -> str:
 
 
 def retract(words: Namespace) -> int:
+    from evolve.engine._reading import view_run
     from evolve.engine.api._create import open_run
     from evolve.runs._folder import is_driven, open_folder
 
-    opened = open_run(words.RUN)
-    run = opened.of(words.problem) if words.problem else opened
+    run = open_run(words.RUN).of(view_run(words.RUN, words.problem or "", words.ID).problem.contract.name)
     one = run.candidate(words.ID)
     heirs = run.retract(one, words.why or "")
     if words.json:

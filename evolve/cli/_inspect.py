@@ -60,7 +60,7 @@ def status(words: Namespace) -> int:
     else:
         opened = named_view(views, problem)
         put(columns(_status_rows(opened)))
-        if table := learnt_table(opened.learnt(), str(opened.run.path)):
+        if table := learnt_table(opened.learnt(), opened.quote("--json")):
             put(f"\n{LEARNT}\n{table}")
     return EXIT_DONE
 
@@ -68,7 +68,7 @@ def status(words: Namespace) -> int:
 def best(words: Namespace) -> int:
     from evolve.cli import _candidate
     from evolve.cli.show._json_runs import any_json, best_json
-    from evolve.cli.show._suite import suite_table
+    from evolve.cli.show._suite import suite_best
     from evolve.engine._reading import view_all
     from evolve.views._run_view import named_view
     from evolve.views.candidate._candidate import diff
@@ -80,7 +80,7 @@ def best(words: Namespace) -> int:
         raise UsageError(f"--{asked[0]} and --json are two forms; evolve best RUN --json holds the files too.")
     views = view_all(words.RUN)
     if len(views) > 1 and not (words.problem or asked or words.out):
-        put_json(any_json(views, "", best_json)) if words.json else put(suite_table(views))
+        put_json(any_json(views, "", best_json)) if words.json else put(suite_best(views))
         return EXIT_DONE
     opened = named_view(views, words.problem or "")
     leader = opened.leader()
@@ -89,7 +89,7 @@ def best(words: Namespace) -> int:
     elif words.source:
         _candidate.write_source(opened, leader, words.out)
     elif words.out is not None:
-        raise UsageError(_out_alone(words))
+        raise UsageError(_out_alone(words, opened))
     elif words.diff:
         put_source(diff(opened, 0, leader))
     elif words.json:
@@ -101,14 +101,14 @@ def best(words: Namespace) -> int:
     return EXIT_DONE
 
 
-def _out_alone(words: Namespace) -> str:
+def _out_alone(words: Namespace, opened: RunView) -> str:
     """What somebody is told who gave ``-o`` and nothing that goes there."""
-    run, out = shlex.quote(words.RUN), shlex.quote(words.out)
+    out = shlex.quote(words.out)
     said = "-o is where the files go with --source, and an artifact with --artifact"
     if words.diff or words.json:
         what = "--diff" if words.diff else "--json"
-        return f"{said}; {what} goes to stdout, type: evolve best {run} {what} > {out}"
-    return f"{said}, found neither; type: evolve best {run} --source -o {out}"
+        return f"{said}; {what} goes to stdout, type: evolve best {opened.quote(what)} > {out}"
+    return f"{said}, found neither; type: evolve best {opened.quote(f'--source -o {out}')}"
 
 
 def show(words: Namespace) -> int:
@@ -182,7 +182,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     rows.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}"))
     if seen.failures:
         rows.append(("failures", counts(seen.failures)))
-    rows += evaluator_rows(seen.evaluator, run)
+    rows += evaluator_rows(seen.evaluator, opened)
     if seen.course:
         rows.append(("search", seen.course))
     rows.append(("archive", archive_text(seen.spread)))

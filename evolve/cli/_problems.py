@@ -55,6 +55,10 @@ def validate(words: Namespace) -> int:
             )
     files = [Path(word) for word in words.FILE if word not in settings]
     config = compose([f"problem={words.PROBLEM}", *settings])
+    if several := config.problem.names:
+        raise UsageError(
+            f"expected one problem at a time, found {len(several)}; type for example evolve validate {shlex.quote(several[0])}"
+        )
     problem = load_problem(config.problem.name, config.problem.params)
     for note in adapter_notes(config.problem.name):
         say(note)

@@ -23,12 +23,16 @@ _EXIT = {"done": EXIT_DONE, "stopped": EXIT_DONE, "interrupted": EXIT_INTERRUPTE
 
 def run(words: Namespace) -> int:
     from evolve.adapters._choose import adapter_notes
+    from evolve.adapters._suite import skipped_in
     from evolve.config._compose import compose
     from evolve.engine._session import start
 
     config = compose(words.SETTING)
     for note in (one for name in config.problem.names or (config.problem.name,) for one in adapter_notes(name)):
         say(note)
+    for where in (word.removeprefix("problem=") for word in words.SETTING if word.startswith("problem=")):
+        if skipped := skipped_in(where):
+            say(f"note: no problem, as no problem.yaml is in it: {', '.join(skipped)}")
     return _driven(lambda view: start(config, hooks=[view.record], announce=view.on_started), words.json)
 
 
@@ -74,10 +78,10 @@ def stop(words: Namespace) -> int:
 
 def rebin(words: Namespace) -> int:
     from evolve.cli.show._learnt import archive_text, ranges_text
+    from evolve.engine._reading import view_run
     from evolve.engine.api._create import open_run
 
-    opened = open_run(words.RUN)
-    run = opened.of(words.problem) if words.problem else opened
+    run = open_run(words.RUN).of(view_run(words.RUN, words.problem or "").problem.contract.name)
     ranges = [_range(word) for word in words.AXIS]
     if len(dict(ranges)) < len(ranges):
         raise UsageError(f"expected each descriptor once, found {' '.join(words.AXIS)}; leave all but one out")

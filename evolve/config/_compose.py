@@ -34,6 +34,7 @@ PARAMS = "problem.params."
 _OPEN = {"executor": "executor.kind"}  # groups in which a package's name may stand, and the key that takes it
 _ALIKE = 0.78  # least resemblance of a key to one that is meant: selector and executor have 0.75
 _ALIKE_BESIDE = 0.7  # and of two names in one section
+_SEVERAL = "for several quote and bracket them"
 _NOTHING = ("null", "none", "")
 
 
@@ -202,6 +203,8 @@ def _bare(word: str) -> str:
     for group, options in groups().items():
         if word in options:
             return f"did you mean {group}={word}?"
+    if word.endswith(("]", ",")):
+        return f'{_SEVERAL}, as "problem=[./alpha,./beta]"'
     return "type for example problem=circle_packing"
 
 
@@ -267,6 +270,7 @@ def _number(setting: Setting) -> float:
 def _problem(settings: Sequence[Setting]) -> ProblemConfig:
     name = next((one.text for one in settings if one.key == PROBLEM), ProblemConfig().name)
     texts = {one.key.removeprefix(PARAMS): one.text for one in settings if one.key.startswith(PARAMS)}
+    _need_brackets(name)
     names = names_of(name)
     if len(names) > 1 or (names and not texts):
         if texts:
@@ -282,6 +286,15 @@ def _problem(settings: Sequence[Setting]) -> ProblemConfig:
     params = {key: _param(text, declared.get(key)) for key, text in texts.items()}
     checked = load_problem(name, params, prepare=False).params
     return ProblemConfig(name=name, params={key: checked[key] for key in params})
+
+
+def _need_brackets(name: str) -> None:
+    """Refuse problems that stand beside each other without brackets; a path may have a comma in it."""
+    parts = name.split(",")
+    known = any(part in builtin_problems() or (part and Path(part).expanduser().is_dir()) for part in parts)
+    if len(parts) < 2 or name.startswith("[") or not known or Path(name.rpartition(":")[2]).expanduser().exists():
+        return
+    raise ConfigError(f'expected one problem, found {name!r}; {_SEVERAL}, as "problem=[{name}]"')
 
 
 def _param(text: str, default: Param | None) -> Param:

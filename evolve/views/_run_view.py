@@ -35,6 +35,7 @@ RUNNING, KILLED = "running", "its driver ended without closing it"
 STARTING, OPENS = "starting", "a driver opens it; limits and what is spent are still those of the last opening"
 _STAND_INS = ("best", "initial", "seed")  # for the id of a candidate
 _NAMED = 8  # problems, in a sentence
+FLAG, CALL = "--problem {}", 'run.of("{}")'  # how a problem of several is meant: where commands are typed, and from Python
 MEASURED = "what was told is measured; nobody drives it"
 
 
@@ -108,9 +109,9 @@ class RunView:
                     return record.candidate
         return self.texts.candidate(id_)
 
-    def quote(self) -> str:
-        """What to type after a verb that is about this problem, as a shell reads it."""
-        run = shlex.quote(str(self.run.path))
+    def quote(self, more: str = "") -> str:
+        """What to type after a verb that is about this problem, as a shell reads it; ``more`` goes behind the run."""
+        run = f"{shlex.quote(str(self.run.path))} {more}".rstrip()
         return f"{run} --problem {shlex.quote(self.problem.contract.name)}" if self.several else run
 
     @property
@@ -199,7 +200,7 @@ class RunView:
         best = self.best()
         if best is None:
             found = f"program with a score: {why}" if (why := self.state.run.failure) else "measured candidate yet"
-            raise RunError(f"{self.run.path} has no {found}; see: evolve status {shlex.quote(str(self.run.path))}")
+            raise RunError(f"{self.run.path} has no {found}; see: evolve status {self.quote()}")
         return best
 
     def candidate(self, prefix: str) -> int:
@@ -244,8 +245,9 @@ def views_of(path: str, parts_of: Callable[[RunConfig], Parts]) -> tuple[RunView
     return tuple(found)
 
 
-def named_view(views: tuple[RunView, ...], problem: str = "", candidate: str = "") -> RunView:
+def named_view(views: tuple[RunView, ...], problem: str = "", candidate: str = "", how: str = FLAG) -> RunView:
     """The view of the problem of this name; where none is said, of the run's only one, or of the one that has the candidate.
+    ``how`` is what somebody is told to say.
 
     Raises:
         RunError: the run has several problems and none is meant for certain, none of that name, or none that has the candidate.
@@ -256,11 +258,11 @@ def named_view(views: tuple[RunView, ...], problem: str = "", candidate: str = "
     if len(views) > 1 and not (problem or holding) and candidate not in ("", *_STAND_INS):
         listed = f'list them with: evolve query {path} "SELECT problem, id FROM candidates"'
         raise RunError(f"none of the {len(views)} problems of {path} has a candidate {candidate!r}; {listed}")
-    return views[problem_meant([view.problem.contract.name for view in views], problem, path)]
+    return views[problem_meant([view.problem.contract.name for view in views], problem, path, how)]
 
 
-def problem_meant(names: Sequence[str], problem: str, run: str) -> int:
-    """Which of a run's problems has this name; where none is said, its only one.
+def problem_meant(names: Sequence[str], problem: str, run: str, how: str = FLAG) -> int:
+    """Which of a run's problems has this name; where none is said, its only one.  ``how`` is what somebody is told to say.
 
     Raises:
         RunError: it has several and none is said, or none of that name.
@@ -271,8 +273,8 @@ def problem_meant(names: Sequence[str], problem: str, run: str) -> int:
         return 0
     more = f"{', '.join(names[:_NAMED])}, and {len(names) - _NAMED} more" if len(names) > _NAMED else ", ".join(names)
     if problem:
-        raise RunError(f"{run} has no problem {problem!r}; {suggest(problem, names, f'its problems: {more}', '--problem {}')}")
-    raise RunError(f"{run} has {len(names)} problems ({more}); say which: --problem {shlex.quote(names[0])}")
+        raise RunError(f"{run} has no problem {problem!r}; {suggest(problem, names, f'its problems: {more}', how)}")
+    raise RunError(f"{run} has {len(names)} problems ({more}); say which: {how.format(shlex.quote(names[0]))}")
 
 
 def spokesman(views: Sequence[RunView]) -> RunView:

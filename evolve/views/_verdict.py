@@ -60,7 +60,8 @@ def next_command(state: ProblemState, status: str, reason: str, run: str) -> str
     by = exhausted_limit(state, last) if reason == GIVEN else ""  # where people make the children, no limit is what ended the run
     if limits := (by,) if by else ending_limits(state, reason):
         return giving_more(state, last, run, *limits)
-    return f"evolve ask {shlex.quote(run)} --out work/1" if reason == GIVEN else ""
+    which = f" --problem {shlex.quote(state.contract.name)}" if state.others else ""
+    return f"evolve ask {shlex.quote(run)} --out work/1{which}" if reason == GIVEN else ""
 
 
 def _kind(state: ProblemState) -> str:

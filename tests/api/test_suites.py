@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,68 @@ def test_one_run_of_a_folder_of_problems(problems: Path, tmp_path: Path, capsys:
     assert "did you mean --problem ridge" in refused(capsys, "status", run, "--problem", "rigde")
     counted = json.loads(said(capsys, "query", run, "SELECT problem, count(*) FROM candidates GROUP BY 1 ORDER BY 1", "--json"))
     assert [name.partition("@")[0] for name, _ in counted["rows"]] == ["hill", "ridge"]
+    out = f"type: evolve best {run} --source -o out.py --problem ridge"
+    assert out in refused(capsys, "best", run, "--problem", "ridge", "-o", "out.py")
+    out = f"type: evolve best {run} --diff --problem ridge > x"
+    assert out in refused(capsys, "best", run, "--problem", "ridge", "--diff", "-o", "x")
     assert "above the 30 that are spent" in refused(capsys, "resume", run, "budget.evaluations=20")
     more = json.loads(said(capsys, "resume", run, "budget.evaluations=50", "--json"))
     assert more["measurements"] == 50
+
+
+def test_what_to_type_next_is_about_the_problem_that_gained_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problems = folder_of_problems(tmp_path / "problems", best_already=(0.25, 0.75), ridge=(3.0, -2.0))
+    run = str(tmp_path / "run")
+    words = (f"problem={problems}", f"out={run}", "budget.evaluations=30", "sandbox=none", "executor.slots=1")
+    assert f"evolve best {run} --problem ridge | evolve resume" in said(capsys, "run", *words)
+    assert f"next: evolve status {run} --problem ridge" in said(capsys, "status", run)
+
+
+def with_noise(problems: Path, name: str = "ridge") -> None:
+    """Makes one of the problems noisy."""
+    contract, evaluator = problems / name / "problem.yaml", problems / name / "evaluate.py"
+    contract.write_text(contract.read_text().replace("deterministic", "noisy"))
+    evaluator.write_text(evaluator.read_text().replace("** 2)\n", '** 2 + 0.1 * trial.rng("noise").normal())\n'))
+
+
+def test_what_is_kept_back_is_said_at_the_start_and_what_of_it_was_not_spent_at_the_end(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_noise(problems)
+    run = str(tmp_path / "run")
+    words = (f"problem={problems}", f"out={run}", "budget.evaluations=20", "sandbox=none", "executor.slots=1")
+    for more in ("drafts", ".git"):
+        (problems / more).mkdir()
+    assert main(["run", *words]) == 0
+    ended, first = capsys.readouterr()
+    assert "note: no problem, as no problem.yaml is in it: drafts\n" in first
+    assert "problem  hill: maximize height, deterministic\n" in first
+    assert "problem  ridge: maximize height, noisy; 30 % of its part of the budget is set aside to confirm improvements" in first
+    assert "; its part is 10 measurements now, which sets 3 aside\n" in first
+    left = 20 - json.loads(said(capsys, "status", run, "--json"))["spent"]["evaluations"]
+    kept = f"with {left:.0f} of 20 left that were kept for final runs of best and initial program and not spent"
+    how = f"done: budget.evaluations, {kept}" if left else "done: budget.evaluations is spent"
+    assert f"ended  {how}" in ended
+    assert f"status   {how}" in said(capsys, "status", run)
+
+
+def test_a_gain_says_where_it_is_of_final_runs_and_each_best_how_well_founded_it_is(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_noise(problems)
+    run = str(tmp_path / "run")
+    words = (f"problem={problems}", f"out={run}", "budget.evaluations=60", "sandbox=none", "executor.slots=1")
+    ended = said(capsys, "run", *words)
+    hill, ridge = json.loads(said(capsys, "status", run, "--json"))["problems"]
+    assert ridge["word"]
+    assert ridge["gain_from"] == "final runs"
+    table = said(capsys, "best", run)
+    for text in (ended, table):
+        assert f"gain of the final runs; {ridge['word']}" in text
+        assert text.count("gain of the final runs") == 1
+    for one in (hill, ridge):
+        row = (one["problem"], one["best_id"], one["best_operator"], one["word"] or "-")
+        assert row in [tuple(re.split(r"  +", line.strip())) for line in table.splitlines()]
 
 
 def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: Path) -> None:
@@ -63,8 +123,11 @@ def test_from_python_each_problem_is_read_by_its_name(problems: Path, tmp_path: 
         assert run.of(told.problem).claims().exact is not None
     best = run.of("ridge").best
     assert run.candidate(best.id).score == best.score
-    with pytest.raises(evolve.EvolveError, match="say which"):
-        _ = run.best
+    for vague in (lambda: run.best, run.ask, lambda: run.rebin({"x": (0, 1)}), run.claims):
+        with pytest.raises(evolve.EvolveError, match=r'say which: run\.of\("hill"\)'):
+            vague()
+    with pytest.raises(evolve.EvolveError, match=r'did you mean run\.of\("ridge"\)'):
+        run.of("rigde")
 
 
 def test_a_child_that_is_told_is_of_the_problem_that_was_asked_for(problems: Path, tmp_path: Path) -> None:
@@ -103,6 +166,8 @@ def test_what_a_configuration_of_several_comes_to_is_shown(problems: Path, capsy
         (["problem=[{0}/hill,{0}/broken]"], "{0}/broken, one of the problems asked for: problem.yaml: goal"),
         (["problem=[{0}/hill,{0}/copy]"], "expected a name of its own for each problem of a run, found hill in"),
         (["problem={0}/empty"], "empty"),
+        (["problem={0}/hill,{0}/ridge"], 'for several quote and bracket them, as "problem=[{0}/hill,{0}/ridge]"'),
+        (["problem=[{0}/hill,", "{0}/ridge]"], "for several quote and bracket them, as"),
         (["problem={0}", "suite.allocation=fair"], "suite.allocation must be one of bandit, equal"),
     ],
 )
@@ -123,3 +188,9 @@ def test_bad_input_is_one_sentence_before_anything_is_made(
     assert why.format(problems) in text
     assert len(text.strip().splitlines()) == 1
     assert not run.exists()
+
+
+def test_one_problem_at_a_time_is_validated(problems: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for several in (f"[{problems / 'hill'},{problems / 'ridge'}]", str(problems)):
+        text = refused(capsys, "validate", several)
+        assert f"expected one problem at a time, found 2; type for example evolve validate {problems / 'hill'}" in text

@@ -319,6 +319,8 @@ def test_claims_calls_and_events(toy: ToyRun) -> None:
         ("rebinned", "info", "space 3", ""),
         ("late_result", "info", "ticket 50", "too late"),
     ]
+    toy.add(BudgetSet(evaluations=4, problem=PROBLEM))
+    assert ask(toy, "SELECT problem FROM events WHERE kind = 'budget_set'") == [("",), (PROBLEM,)]
 
 
 def test_hardware_is_told_as_it_tells_itself(toy: ToyRun) -> None:

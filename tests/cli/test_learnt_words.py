@@ -49,7 +49,7 @@ def test_what_is_not_known_has_no_column_and_what_had_no_ticket_no_line(found) -
 
 def test_the_table_fits_a_terminal(found, ways) -> None:
     full = replace(found(*(f"operator_{n}" for n in range(12)), **KNOWN), selectors=ways)
-    lines = [LEARNT, *learnt_table(full, "r").splitlines()]
+    lines = [LEARNT, *learnt_table(full, "r --json").splitlines()]
     assert max(map(len, lines)) <= 80
     assert len(lines) == 13
     assert lines[-1] == "... 5 more; all: evolve status r --json"

@@ -97,9 +97,10 @@ def _wait(words: Namespace, answer: Told, end: float) -> int:
     return EXIT_DONE if is_good(found) else EXIT_NEGATIVE
 
 
-def _later(run: str, what: int | str | None, *, wait: bool = False) -> str:
+def _later(run: str, what: int | str | None, *, wait: bool = False, problem: str | None = None) -> str:
     """What to type to see what became of a ticket, or of a candidate."""
-    return f"evolve result {shlex.quote(run)} {what}{' --wait' if wait else ''}"
+    which = f" --problem {shlex.quote(problem)}" if problem else ""
+    return f"evolve result {shlex.quote(run)} {what}{' --wait' if wait else ''}{which}"
 
 
 def _hand_in(words: Namespace, ticket: int, wait_s: float | None) -> Told:
@@ -155,7 +156,8 @@ def result(words: Namespace) -> int:
         answer = result_answer(words.RUN, words.TICKET, wait_s, problem=words.problem or "")
     except KeyboardInterrupt:
         if wait_s is not None:
-            say(f"the wait is over, measuring goes on; to look later, type: {_later(words.RUN, words.TICKET, wait=True)}")
+            later = _later(words.RUN, words.TICKET, wait=True, problem=words.problem)
+            say(f"the wait is over, measuring goes on; to look later, type: {later}")
         raise
     if words.json:
         put_json(answer)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evolve._counted import counted, far_off_text
 from evolve.cli.show._learnt import LEARNT, archive_text, learnt_table
+from evolve.cli.show._limits import ended_text
 from evolve.cli.show._live import noise_text
 from evolve.cli.show._text import (
     GAINS,
@@ -20,7 +21,6 @@ from evolve.cli.show._text import (
     gain,
     models_text,
     number,
-    one_line,
     operator_rows,
     unchecked_text,
 )
@@ -33,7 +33,6 @@ from evolve.views.candidate._lineage import LineageStep, lineage
 from evolve.views.candidate._score import CandidateScore
 from evolve.views.claims._claims import vaults
 
-_SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 _STEPS = 8  # of the lineage; the middle of a longer one is left out
 _MEDIANS = '"SELECT operator, count(*), median(gain) FROM candidates GROUP BY 1"'  # gains there count wild ones
 
@@ -41,7 +40,8 @@ _MEDIANS = '"SELECT operator, count(*), median(gain) FROM candidates GROUP BY 1"
 def ending(summary: Summary, opened: RunView) -> str:
     """Initial program and best, how the best came about, where the run lies, and what to type next."""
     best = opened.best()
-    rows = [("ended", _ended(summary, opened))]
+    kept_for = opened.kept_for() if opened.problem.contract.noisy else ""
+    rows = [("ended", ended_text(summary, opened.budget, opened.progress().handed_out, kept_for))]
     if summary.shortfall is not None and summary.reason.startswith("budget."):
         rows.append(("budget", _short(summary.shortfall, opened.way_on(summary.status, summary.reason))))
     rows += _score_rows(summary, opened, best)
@@ -60,7 +60,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     rows.append(
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
     )
-    rows += evaluator_rows(summary.evaluator, summary.run)
+    rows += evaluator_rows(summary.evaluator, opened)
     rows += operator_rows(opened.progress().shares)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))
     if models := models_text(summary.models, opened.budget):
@@ -78,7 +78,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     text = [columns(rows)]
     if best is not None and best != INITIAL:
         text.append(f"\nhow it came about\n{_story(lineage(opened, best))}")
-    if table := learnt_table(found, summary.run):
+    if table := learnt_table(found, opened.quote("--json")):
         text.append(f"\n{LEARNT}\n{table}")
     return "\n".join([*text, "\nnext", *(f"  {command}" for command in _next(summary, opened))])
 
@@ -104,24 +104,6 @@ def _score_rows(summary: Summary, opened: RunView, best: int | None) -> list[tup
 
 def _far_off(seen: CandidateScore | None) -> str:
     return beside(far_off_text(seen.n, seen.far_off)) if seen is not None else ""
-
-
-def _ended(summary: Summary, opened: RunView) -> str:
-    if summary.status == "done" and summary.reason.startswith("budget."):
-        limit = opened.budget.evaluations if summary.reason == "budget.evaluations" else None
-        handed_out = opened.progress().handed_out
-        if limit is not None and handed_out < limit:
-            return f"done: {summary.reason}, with {limit - handed_out} of {limit} left that were kept{_kept_for(opened)}"
-        wall_s = opened.budget.wall_s if summary.reason == "budget.wall_s" else None
-        if wall_s is not None and opened.problem.contract.noisy and summary.wall_s < _SPENT * wall_s:
-            left = f"{duration(wall_s - summary.wall_s)} of {duration(wall_s)}"
-            return f"done: {summary.reason}, with {left} left that was kept{_kept_for(opened)}"
-        return f"done: {summary.reason} is spent"
-    return f"{summary.status}: {one_line(summary.reason, 400)}" if summary.reason != summary.status else summary.status
-
-
-def _kept_for(opened: RunView) -> str:
-    return f" for {opened.kept_for()} and not spent" if opened.problem.contract.noisy else " and not spent"
 
 
 def _short(short: Shortfall, command: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from evolve._counted import counted
@@ -39,8 +38,9 @@ def ranges_text(spread: Spread) -> str:
     )
 
 
-def learnt_table(found: Learnt, run: str) -> str:
-    """One line for each way of choosing parents, each operator and each model that had a ticket; "" where none had."""
+def learnt_table(found: Learnt, all_of_it: str) -> str:
+    """One line for each way of choosing parents, each operator and each model that had a ticket; "" where none had.
+    ``all_of_it`` is what to type after ``evolve status`` for more of them."""
     every = [*found.selectors, *found.models, *found.operators]
     made = sorted((one for one in every if one.children or one.duplicates or one.no_child), key=lambda one: -one.children)
     kept = made[:_ROWS]
@@ -60,7 +60,7 @@ def learnt_table(found: Learnt, run: str) -> str:
         if any(texts):
             heads.append(head)
             cells = [[*row, text] for row, text in zip(cells, texts, strict=True)]
-    more = f"\n... {len(made) - len(shown)} more; all: evolve status {shlex.quote(run)} --json" if len(made) > len(shown) else ""
+    more = f"\n... {len(made) - len(shown)} more; all: evolve status {all_of_it}" if len(made) > len(shown) else ""
     return columns([heads, *cells]) + more
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from evolve.cli.show._text import duration
+from evolve.cli.show._text import duration, one_line
 
 if TYPE_CHECKING:
     from evolve.problem.contract._contract import Budget
     from evolve.views._progress import Progress
+    from evolve.views._summary import Summary
 
+_SPENT = 0.95  # of the clock: what is left of it then is not worth a word
 Spent = Mapping[str, float]  # by the limit's name
 _Limit = tuple[float, float, Callable[[float], str], str, str]
 
@@ -34,6 +36,22 @@ def left_text(budget: Budget, spent: Spent) -> str:
         for limit, gone, write, _, short in _limits(budget, spent)
     ]
     return ", ".join(left) or f"no limit, {duration(spent['wall_s'])} so far"
+
+
+def ended_text(summary: Summary, budget: Budget, handed_out: int, kept_for: str) -> str:
+    """How a run ended, and how much of the limit that ended it was kept back and not spent.  ``kept_for`` says what a noisy problem
+    keeps it for, "" where none is noisy."""
+    reason = summary.reason
+    if summary.status != "done" or not reason.startswith("budget."):
+        return f"{summary.status}: {one_line(reason, 400)}" if reason != summary.status else summary.status
+    kept = f"kept for {kept_for} and not spent" if kept_for else "kept and not spent"
+    limit = budget.evaluations if reason == "budget.evaluations" else None
+    if limit is not None and handed_out < limit:
+        return f"done: {reason}, with {limit - handed_out} of {limit} left that were {kept}"
+    wall_s = budget.wall_s if reason == "budget.wall_s" else None
+    if wall_s is not None and kept_for and summary.wall_s < _SPENT * wall_s:
+        return f"done: {reason}, with {duration(wall_s - summary.wall_s)} of {duration(wall_s)} left that was {kept}"
+    return f"done: {reason} is spent"
 
 
 def spent_share(budget: Budget, spent: Spent) -> float | None:

@@ -34,13 +34,13 @@ from evolve.cli.show._text import (
     score,
     unchecked_text,
 )
-from evolve.cli.show._vaults import claim_text, vault_text
+from evolve.cli.show._vaults import claim_text, confirm_text, problem_text, vault_text
 from evolve.engine._session import RunStarted
 from evolve.views._progress import BY_NOBODY, Progress, ProgressTracker
 from evolve.views._run_view import RunView
 from evolve.views._shortfall import Shortfall
 from evolve.views._summary import CONFIRMED
-from evolve.views.claims._resolution import Noise, Resolution, least_vault
+from evolve.views.claims._resolution import Noise, Resolution
 from evolve.views.claims._typical import typical_of
 
 if TYPE_CHECKING:
@@ -220,10 +220,9 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
     """What a person wants to know first: where the run lies, what it does, what it may spend, what confines it."""
     opened = announcement.view
     contract, seen = opened.problem.contract, opened.progress()
-    noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
     lines = [
         ("run", f"{opened.run.path}{' (resumed)' if announcement.resumed else ''}"),
-        ("problem", f"{contract.name}: {contract.goal} {contract.metric}, {noise}"),
+        ("problem", problem_text(opened, seen)),
     ]
     if seen.seed is not None:
         lines.append(("initial", score(seen.seed.score, seen.seed.sd, seen.seed.n, contract.unit, seen.seed.far_off)))
@@ -236,14 +235,6 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
     lines.append(("sandbox", "strict" if opened.tier == "strict" else NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(opened.run.path))}"))
     return lines
-
-
-def confirm_text(opened: RunView) -> str:
-    """What is kept to confirm improvements, as far as it is known before measurements have a cost."""
-    share, short = f"{100 * opened.budget.confirm_share:.0f} % of the budget", opened.shortfall()
-    if short is not None and not short.vault:
-        return f"nothing is set aside: {share} does not pay for a vault, and the rest goes to children and final runs"
-    return f"{share} is set aside to confirm improvements, where that pays for a vault ({counted(least_vault(), 'measurement')})"
 
 
 def _model_lines(announcement: RunStarted, seen: Progress) -> list[tuple[str, str]]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
-from evolve.cli.show._limits import budget_text, left_text
-from evolve.cli.show._text import columns, counts, duration, gain_with_error, models_text, number, one_line, unfit_rows
+from evolve.cli.show._limits import budget_text, ended_text, left_text
+from evolve.cli.show._text import columns, counts, duration, gain, models_text, number, one_line, unfit_rows
+from evolve.cli.show._vaults import confirm_text, problem_text
+from evolve.problem.contract._contract import Budget
+from evolve.views._progress import BY_NOBODY
+from evolve.views._summary import CONFIRMED, FROM_FINAL
 
 if TYPE_CHECKING:
     from evolve.engine._session import RunStarted
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 LINE_S = 10.0
 TABLE_S = 1.0
 _HEAD = ("problem", "initial", "best", "gain", "tried", "measured", "claims", "")
+_LIMITS = tuple(f"budget.{one.name}" for one in fields(Budget))
 NO_WALLS = "none: candidates run as you, with your files and your network"
 
 
@@ -83,15 +90,21 @@ class SuiteView:
 
 def _header(announcement: RunStarted, views: Sequence[RunView]) -> list[tuple[str, str]]:
     first = announcement.view
+    limited = first.whole_budget.bounds_machine or first.whole_budget.bounds_models
     lines = [
         ("run", f"{first.run.path}{' (resumed)' if announcement.resumed else ''}"),
-        ("problems", ", ".join(view.problem.contract.name for view in views)),
-        ("budget", f"{budget_text(first.whole_budget)}, for all of them"),
+        *(("problem", _problem_line(view)) for view in views),
+        ("budget", f"{budget_text(first.whole_budget)}{', for all of them' if limited else ''}"),
         ("sandbox", "strict" if first.tier == "strict" else NO_WALLS),
     ]
     if announcement.no_models:
         lines.append(("models", announcement.no_models))
     return [*lines, ("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(first.run.path))}")]
+
+
+def _problem_line(view: RunView) -> str:
+    text = problem_text(view, view.progress())
+    return f"{text}; {confirm_text(view)}" if view.problem.contract.noisy else text
 
 
 def suite_table(views: Sequence[RunView]) -> str:
@@ -104,12 +117,12 @@ def _table(views: Sequence[RunView], seen: Sequence[Progress]) -> str:
 
 
 def _row(view: RunView, seen: Progress) -> tuple[str, ...]:
-    seed = seen.seed.score if seen.seed else None
+    seed, known = seen.seed.score if seen.seed else None, seen.word != CONFIRMED  # of what is confirmed the vault has the estimate
     return (
         view.problem.contract.name,
         _shown(seed),
         _shown(seen.best.score if seen.best else None),
-        gain_with_error(seen.gain, seed, None) if seen.gain is not None and seed is not None else "-",
+        gain(seen.gain, seed) if known and seen.gain is not None and seed is not None else "-",
         str(seen.candidates),
         str(seen.measurements),
         f"{seen.claims} of {seen.openings}" if view.problem.contract.noisy else "-",
@@ -120,6 +133,10 @@ def _row(view: RunView, seen: Progress) -> tuple[str, ...]:
 def _notes(view: RunView, seen: Progress) -> list[str]:
     """What a person must not miss of one problem; all of it: ``evolve status RUN --problem NAME``."""
     notes = [f"given up: {one_line(view.given_up, 120)}"] if view.given_up else []
+    if seen.gain_from == FROM_FINAL and seen.word != CONFIRMED:
+        notes.append(f"gain of the {FROM_FINAL}")
+    if seen.word:
+        notes.append(seen.word)
     if seen.unchecked is not None:
         notes.append(f"{number(seen.unchecked.best_score)} not checked yet")
     if seen.evaluator.errors:
@@ -138,6 +155,16 @@ def _best_text(seen: Progress) -> str:
     return _shown(seen.best.score if seen.best else None)
 
 
+def suite_best(views: Sequence[RunView]) -> str:
+    """``evolve best`` of a run of several problems: how each stands, and who its best program is."""
+    rows = [("problem", "best", "made by", "verdict")]
+    for view in views:
+        seen = view.progress()
+        made = "nobody: the initial program" if seen.best_operator == BY_NOBODY else seen.best_operator or "-"
+        rows.append((view.problem.contract.name, seen.best.id if seen.best else "-", made, seen.word or "-"))
+    return f"{suite_table(views)}\n\n{columns(rows)}\n\nnext: evolve best {_most_gained(views).quote()} --diff | --source"
+
+
 def suite_status(views: Sequence[RunView]) -> str:
     """``evolve status`` of a run of several problems."""
     from evolve.views._suite import summary_of
@@ -146,7 +173,7 @@ def suite_status(views: Sequence[RunView]) -> str:
     spent, reason = first.spent(), f" ({one_line(found.reason, 400)})" if found.reason not in ("", found.status) else ""
     rows = [
         ("run", found.run),
-        ("status", f"{found.status}{reason}"),
+        ("status", _ended(found, views) if found.status == "done" and found.reason in _LIMITS else f"{found.status}{reason}"),
         ("sandbox", first.tier),
         *unfit_rows(first.unfit),
         ("tried", f"{counted(found.candidates, 'candidate')}, {counted(found.measurements, 'measurement')}"),
@@ -156,7 +183,7 @@ def suite_status(views: Sequence[RunView]) -> str:
         *([("models", text)] if (text := models_text(found.models, first.whole_budget)) else []),
         ("left", left_text(first.whole_budget, spent)),
     ]
-    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {first.quote()}"
+    return f"{columns(rows)}\n\n{suite_table(views)}\n\nnext: evolve status {_most_gained(views).quote()}"
 
 
 def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
@@ -164,14 +191,33 @@ def suite_ending(summary: Summary, views: Sequence[RunView]) -> str:
     first = views[0]
     way, models = first.way_on(summary.status, summary.reason), models_text(summary.models, first.whole_budget)
     rows = [
-        ("ended", f"{summary.status} ({one_line(summary.reason, 400)})" if summary.reason != summary.status else summary.status),
+        ("ended", _ended(summary, views)),
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}"),
         ("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"),
         *([("models", models)] if models else []),
         ("run", summary.run),
-        ("next", f"evolve best {first.quote()}" + (f" | {way}" if way else "")),
+        ("next", f"evolve best {_most_gained(views).quote()}" + (f" | {way}" if way else "")),
     ]
     return f"{suite_table(views)}\n\n{columns(rows)}"
+
+
+def _ended(summary: Summary, views: Sequence[RunView]) -> str:
+    """How it ended, and what of the budget the noisy problems have kept back and not spent, in sum."""
+    kept = dict.fromkeys(view.kept_for() for view in views if view.problem.contract.noisy)
+    first = views[0]
+    return ended_text(summary, first.whole_budget, int(first.spent()["evaluations"]), " and ".join(kept))
+
+
+def _most_gained(views: Sequence[RunView]) -> RunView:
+    """The problem that has gained most for its initial program's score: scores of several have no unit in common."""
+
+    def share(view: RunView) -> float:
+        seen = view.progress()
+        if seen.gain is None or seen.seed is None or seen.gain <= 0:
+            return 0.0
+        return seen.gain / abs(seen.seed.score) if seen.seed.score else math.inf
+
+    return max(views, key=share)
 
 
 def _shown(score: float | None) -> str:

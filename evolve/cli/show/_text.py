@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from evolve._untrusted import visible
 if TYPE_CHECKING:
     from evolve.problem.contract._contract import Budget
     from evolve.views._progress import OperatorShare
+    from evolve.views._run_view import RunView
     from evolve.views._summary import EvaluatorFaults, FarOff, FinalRuns, ModelUse
     from evolve.views._unchecked import Unchecked
 
@@ -202,14 +202,14 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def evaluator_rows(faults: EvaluatorFaults, run: str = "") -> list[tuple[str, str]]:
+def evaluator_rows(faults: EvaluatorFaults, opened: RunView | None = None) -> list[tuple[str, str]]:
     """What the evaluator could not do, with its first words; nothing where it could do everything."""
     rows = []
     if faults.errors:
         some = faults.unjudged
         which = f"; {counted(len(some), 'program')} not judged ({faults.unjudged_words})" if some else ""
         which += f"; {faults.waiting} to be measured again" if faults.waiting else ""
-        how = f"; see: evolve show {shlex.quote(run)} {some[0]}" if run and some else ""
+        how = f"; see: evolve show {opened.quote(some[0])}" if opened is not None and some else ""
         rows.append(
             (
                 "evaluator",

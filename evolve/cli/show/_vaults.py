@@ -1,15 +1,39 @@
-"""Vaults and rulings in a line each, as they come."""
+"""What a run sets out to do for claims, and vaults and rulings in a line each, as they come."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from archive import TAME, Claim, ConfirmationOpened
 from evolve._counted import counted
 from evolve.cli.show._text import number, one_line, signed, zero_text
+from evolve.views.claims._resolution import least_vault
 
 if TYPE_CHECKING:
+    from evolve.views._progress import Progress
+    from evolve.views._run_view import RunView
     from evolve.views.claims._typical import TypicalEffect
+
+
+def problem_text(opened: RunView, seen: Progress) -> str:
+    """A problem's name, goal, and whether it is noisy."""
+    contract = opened.problem.contract
+    noise = "noisy" if contract.noisy else "declared deterministic" if seen.not_deterministic else "deterministic"
+    return f"{contract.name}: {contract.goal} {contract.metric}, {noise}"
+
+
+def confirm_text(opened: RunView) -> str:
+    """What is kept to confirm improvements, as far as it is known before measurements have a cost."""
+    budget, short = opened.budget, opened.shortfall()
+    share = f"{100 * budget.confirm_share:.0f} % of {'its part of ' if opened.several else ''}the budget"
+    if short is not None and not short.vault:
+        return f"nothing is set aside: {share} does not pay for a vault, and the rest goes to children and final runs"
+    text = f"{share} is set aside to confirm improvements, where that pays for a vault ({counted(least_vault(), 'measurement')})"
+    if not opened.several or budget.evaluations is None:
+        return text
+    pays = math.floor(budget.confirm_share * budget.evaluations)
+    return f"{text}; its part is {counted(budget.evaluations, 'measurement')} now, which sets {pays} aside"
 
 
 def vault_text(record: ConfirmationOpened) -> str:

@@ -10,9 +10,10 @@ from evolve.engine.api._seen import Seen
 from evolve.engine.requests._telling import Told
 from evolve.problem.contract._contract import Problem
 from evolve.runs._folder import open_folder
+from evolve.runs._open import read_created
 from evolve.views._learnt import Learnt
 from evolve.views._progress import Progress
-from evolve.views._run_view import RunView, named_view, spokesman
+from evolve.views._run_view import CALL, RunView, named_view, problem_meant, spokesman
 from evolve.views._suite import summary_of
 from evolve.views._summary import Summary
 from evolve.views.candidate import _candidate
@@ -142,7 +143,16 @@ class RunReader:
             return tables.sql(text_of("sql", sql), limit, seconds=seconds)
 
     def _view(self, candidate: str = "") -> RunView:
-        return named_view(self._views(), self._problem, candidate)
+        return named_view(self._views(), self._problem, candidate, CALL)
+
+    def _need_problem(self) -> None:
+        """Find out whether it is said which problem is meant, by the run's first record alone.
+
+        Raises:
+            RunError: the run has several, and it is not.
+        """
+        names = [info.name for info in read_created(self._run).problems]
+        problem_meant(names, self._problem, str(self.path), CALL)
 
 
 def id_of(one: Candidate | Told | str) -> str:

@@ -20,7 +20,7 @@ from evolve.engine.requests._asking import Ticket
 from evolve.engine.requests._client import DRAIN_S, send_request, stop_run
 from evolve.engine.requests._telling import Told
 from evolve.runs._folder import is_driven
-from evolve.views._run_view import named_view
+from evolve.views._run_view import CALL, named_view
 from evolve.views._spread import Spread
 from evolve.views._summary import Summary
 from evolve.views.candidate._candidate import Candidate
@@ -64,7 +64,7 @@ class Run(RunReader):
             >>> for problem in run.problems:
             ...     print(problem.contract.name, run.of(problem.contract.name).best.score)
         """
-        named_view(self._views(), text_of("a problem", problem))
+        named_view(self._views(), text_of("a problem", problem), how=CALL)
         return Run(self.path, self._operators, self._provider, problem)
 
     # ---------------------------------------------------------------------------------------------- driving
@@ -149,6 +149,7 @@ class Run(RunReader):
         Example:
             >>> ticket = run.ask(); print(ticket.files["main.py"], ticket.rules)
         """
+        self._need_problem()
         return _asking.ask(str(self.path), expires_s=expires_s, parent=id_of(parent), problem=self._problem)
 
     def tell(
@@ -207,7 +208,7 @@ class Run(RunReader):
         if isinstance(child, Told) and child.candidate is None:
             raise UsageError(f"there is nothing to wait for, as the child was not taken: {child.reason}")
         problem = child.problem if isinstance(child, Told) else self._problem
-        view = named_view(self._views(), problem, id_of(child))
+        view = named_view(self._views(), problem, id_of(child), CALL)
         one, problem = view.id_of(view.candidate(id_of(child))), view.problem.contract.name
         view, before = _telling.wait_measured(str(self.path), one, within_s, problem=problem)
         return standing_of(view, one, before)[1]
@@ -268,6 +269,7 @@ class Run(RunReader):
         Example:
             >>> print(run.rebin({"length": (0, 200, 20)}).filled)
         """
+        self._need_problem()
         about = {"problem": self._problem} if self._problem else {}
         send_request(self._run, "rebin", {"axes": ranges_of(axes), **about})
         return self._view().progress().spread

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -79,7 +78,7 @@ def ask(path: str, *, expires_s: float | None = None, parent: str = "", problem:
     view = view_run(path, problem)
     issued = view.state.run.tickets.proposals.get(ticket)
     if issued is None:
-        raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {shlex.quote(path)} --expires 600")
+        raise RunError(f"ticket {ticket} expired before its task could be read; type: evolve ask {view.quote('--expires 600')}")
     names = editable_names(view.texts.files(issued.parents[0]), scope_of(view.problem))
     sheet = replace(problem_brief(view.problem, instructions_of(view.run, view.problem)), editable=names)
     told = proposal_context(view.state, issued, view.texts, sheet, view.state.run.usage.last_at)
