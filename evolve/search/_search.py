@@ -326,13 +326,8 @@ class Search:
                 suite.on_paid(self.problems, run.tickets, record, run.model_limits.ledger.settled - before)
             case BudgetSet():
                 on_budget(self.run, self.problems, record)
-            case StopRequested():
-                if run.end.phase is not Phase.FAILED:
-                    run.end = StopReason(Phase.STOPPING, record.reason, record.reason)
-            case RunClosed():
-                if not run.end.ends:
-                    phase = Phase.PAUSED if record.reason == ends.PAUSED else Phase.CLOSED
-                    run.end = StopReason(phase, record.status, record.reason)
+            case StopRequested() | RunClosed():
+                ends.on_end(run, record)
             case _:
                 state = self.state_of(record)
                 placed = self._apply_to(state, record, stamped.at)

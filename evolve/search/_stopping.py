@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archive import Event, Purpose
+from archive import Event, Purpose, RunClosed, StopRequested
 from evolve.budget._usage import exhausted
 from evolve.problem.contract._contract import Budget
 from evolve.search._rng import generator
@@ -13,7 +13,7 @@ from evolve.search._schedule import PlannedBlock, final_block, next_block, on_ta
 from evolve.search.claims import _claims as confirming
 from evolve.search.policy import _arms
 from evolve.search.policy._policies import policy_of
-from evolve.search.state._state import ProblemState, RunState
+from evolve.search.state._state import Phase, ProblemState, RunState, StopReason
 
 MAX_FRUITLESS = 1000  # propose tickets without a new program, after which the operators have nothing left
 GIVEN = "everything that was given is measured"
@@ -122,6 +122,15 @@ def only_models(state: ProblemState) -> bool:
 def _models_over(state: ProblemState) -> bool:
     """Whether no model can be asked any more, and none has still to answer."""
     return not _arms.any_available(state) and not _arms.n_in_flight(state)
+
+
+def on_end(run: RunState, record: StopRequested | RunClosed) -> None:
+    """A run was told to end, or its driver let go of it."""
+    if isinstance(record, StopRequested):
+        if run.end.phase is not Phase.FAILED:
+            run.end = StopReason(Phase.STOPPING, record.reason, record.reason)
+    elif not run.end.ends:
+        run.end = StopReason(Phase.PAUSED if record.reason == PAUSED else Phase.CLOSED, record.status, record.reason)
 
 
 def nothing_is_begun(run: RunState, states: Sequence[ProblemState], now: float) -> bool:
