@@ -171,13 +171,15 @@ def _kept(problem: Problem, run: _folder.RunDir, *, alone: bool) -> ProblemInfo:
 
 
 def _need_limit(config: RunConfig, problems: Sequence[Problem]) -> None:
-    """Find out that a run of several problems has a limit: the problems' own may be of different kinds."""
+    """Find out that a run of several problems has a limit where any of them has one of its own: those may be of different kinds.
+    Where none has any it goes on until it is stopped, as a run of one does."""
     limits = budget_of(config, *problems)
-    if len(problems) > 1 and not (limits.bounds_machine or limits.bounds_models):
-        raise UsageError(
-            "expected a limit for all problems together, found none, as their own limits are of different kinds; "
-            "type for example budget.wall_s=600"
-        )
+    bounded = [one.contract.budget.bounds_machine for one in problems]
+    if len(problems) < 2 or limits.bounds_machine or limits.bounds_models or not any(bounded):
+        return
+    free = next((one.contract.name for one, has in zip(problems, bounded, strict=True) if not has), "")
+    why = f"{free} has none of its own, while others have" if free else "their own limits are of different kinds"
+    raise UsageError(f"expected a limit for all problems together, found none, as {why}; type for example budget.wall_s=600")
 
 
 def _need_reach(problem: Problem, config: RunConfig, operators: Mapping[str, Operator]) -> None:

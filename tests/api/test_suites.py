@@ -145,6 +145,27 @@ def test_a_child_that_is_told_is_of_the_problem_that_was_asked_for(problems: Pat
     assert run.of("hill").best.id == run.of("hill").initial.id
 
 
+def test_problems_without_a_limit_go_on_until_they_are_stopped(problems: Path, tmp_path: Path) -> None:
+    run = evolve.create_run([problems / name for name in GOALS], out=tmp_path / "run", patience=3, slots=1, sandbox="none")
+    assert run.of("hill").progress.budget.evaluations is None
+    assert run.optimize().reason == "stop.patience"
+
+
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        (("", "budget: {evaluations: 9}\n"), "found none, as hill has none of its own, while others have; type"),
+        (("budget: {wall_s: 9}\n", "budget: {evaluations: 9}\n"), "found none, as their own limits are of different kinds; type"),
+    ],
+)
+def test_limits_that_not_all_problems_have_are_not_added_up(problems: Path, tmp_path: Path, own: tuple[str, str], why: str) -> None:
+    for name, budget in zip(GOALS, own, strict=True):
+        contract = problems / name / "problem.yaml"
+        contract.write_text(contract.read_text() + budget)
+    with pytest.raises(evolve.EvolveError, match=why):
+        evolve.create_run([problems / name for name in GOALS], out=tmp_path / "run", slots=1, sandbox="none")
+
+
 def test_a_list_of_one_is_a_run_of_one(problems: Path, tmp_path: Path) -> None:
     for number, given in enumerate(([problems / "hill"], f"[{problems / 'hill'}]")):
         run = evolve.create_run(given, out=tmp_path / str(number), sandbox="none")
