@@ -149,7 +149,6 @@ def labels_of_nodes_and_resources_of_their_own(folder: Path) -> None:
 
         assert used(5, labels={"card": "in(H100, H200)"}) == sorted([ids[0]] * 3 + [ids[1]] * 2)
         assert used(2, labels={"card": "B200"}, fallback=({"card": "H200"},)) == [ids[1]] * 2
-        assert used(4, labels={"card": "!H100"}) == sorted([ids[1]] * 2 + [ids[2]] * 2)
         assert used(2, resources={"licence": 1.0}) == [ids[0]] * 2
         with pytest.raises(EnvironmentFault, match="card=B200 for a slot, found"):
             used(0, labels={"card": "B200"})
