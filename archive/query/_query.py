@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from archive._errors import QueryError
 from archive.journal._segments import Cursor
-from archive.query._tables import MEASUREMENTS, RAW, VIEWS
+from archive.query._raw import RAW
+from archive.query._tables import MEASUREMENTS, VIEWS
 
 if TYPE_CHECKING:
     import duckdb

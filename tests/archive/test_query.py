@@ -548,14 +548,14 @@ def test_no_room_for_temporary_files_is_a_sentence(toy: ToyRun, monkeypatch: pyt
 def test_every_kind_of_record_is_read() -> None:
     """A new record kind must be placed in a table, or left out here by name."""
     from archive import RECORD_TYPES
-    from archive.query._tables import RAW
+    from archive.query._raw import RAW
 
     assert {cls.kind for cls in RECORD_TYPES} == RAW.keys()
 
 
 def test_raw_columns_are_fields_of_their_records() -> None:
     from archive import RECORD_TYPES
-    from archive.query._tables import RAW
+    from archive.query._raw import RAW
 
     fields = {cls.kind: {field.name for field in dataclasses.fields(cls)} for cls in RECORD_TYPES}
     for kind, columns in RAW.items():
