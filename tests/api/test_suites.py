@@ -61,22 +61,22 @@ def test_what_to_type_next_is_about_the_problem_that_gained_most(tmp_path: Path,
     assert f"next: evolve status {run} --problem ridge" in said(capsys, "status", run)
 
 
-def with_noise(problems: Path, name: str = "ridge") -> None:
-    """Makes one of the problems noisy."""
-    contract, evaluator = problems / name / "problem.yaml", problems / name / "evaluate.py"
+@pytest.fixture
+def one_noisy(problems: Path, tmp_path: Path) -> tuple[str, tuple[str, ...]]:
+    """A run's folder, and the words that make it, of problems of which ridge is noisy."""
+    contract, evaluator, run = problems / "ridge" / "problem.yaml", problems / "ridge" / "evaluate.py", str(tmp_path / "run")
     contract.write_text(contract.read_text().replace("deterministic", "noisy"))
     evaluator.write_text(evaluator.read_text().replace("** 2)\n", '** 2 + 0.1 * trial.rng("noise").normal())\n'))
+    return run, (f"problem={problems}", f"out={run}", "sandbox=none", "executor.slots=1")
 
 
 def test_what_is_kept_back_is_said_at_the_start_and_what_of_it_was_not_spent_at_the_end(
-    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    problems: Path, one_noisy: tuple[str, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_noise(problems)
-    run = str(tmp_path / "run")
-    words = (f"problem={problems}", f"out={run}", "budget.evaluations=20", "sandbox=none", "executor.slots=1")
+    run, words = one_noisy
     for more in ("drafts", ".git"):
         (problems / more).mkdir()
-    assert main(["run", *words]) == 0
+    assert main(["run", *words, "budget.evaluations=20"]) == 0
     ended, first = capsys.readouterr()
     assert "note: no problem, as no problem.yaml is in it: drafts\n" in first
     assert "problem  hill: maximize height, deterministic\n" in first
@@ -90,12 +90,10 @@ def test_what_is_kept_back_is_said_at_the_start_and_what_of_it_was_not_spent_at_
 
 
 def test_a_gain_says_where_it_is_of_final_runs_and_each_best_how_well_founded_it_is(
-    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    one_noisy: tuple[str, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_noise(problems)
-    run = str(tmp_path / "run")
-    words = (f"problem={problems}", f"out={run}", "budget.evaluations=60", "sandbox=none", "executor.slots=1")
-    ended = said(capsys, "run", *words)
+    run, words = one_noisy
+    ended = said(capsys, "run", *words, "budget.evaluations=60")
     hill, ridge = json.loads(said(capsys, "status", run, "--json"))["problems"]
     assert ridge["word"]
     assert ridge["gain_from"] == "final runs"
