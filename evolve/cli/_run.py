@@ -164,7 +164,11 @@ A terminal that goes away (SIGHUP) ends it like one Ctrl-C; under nohup the run 
         "go on with a run, whatever ended it",
         (
             RUN,
-            Argument("SETTING", "budget.key=value: another limit, also of a run that is live", many="*"),
+            Argument(
+                "SETTING",
+                "budget.key=value: another limit, also of a run that is live; executor=NAME, executor.key=value: where it goes on",
+                many="*",
+            ),
             Argument("--recorded", "with the problem as recorded, although RUN/problem was changed (that is kept)"),
             JSON,
         ),
