@@ -220,8 +220,17 @@ def resume(
         JournalError: the journal is damaged; the message says where and what to do.
     """
     run = _folder.open_folder(path)
-    given = {"operators": operators, "provider": provider, "as_recorded": as_recorded}
-    return _drive(run, budget or {}, hooks, announce, executor=executor or {}, resumed=True, **given)  # type: ignore[arg-type]
+    return _drive(
+        run,
+        budget or {},
+        hooks,
+        announce,
+        executor=executor,
+        operators=operators,
+        provider=provider,
+        resumed=True,
+        as_recorded=as_recorded,
+    )
 
 
 def measure_ready(path: Path) -> Summary:

@@ -104,10 +104,10 @@ class Connection:
                 f"expected a cluster at {self.address} with this machine's Ray and Python ({self.ray.__version__}, "
                 f"{platform.python_version()}), found others ({said}); install the same there or here."
             )
+        file = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
+        if isinstance(error, self.ray.exceptions.AuthenticationError) and file in said:
+            return f"expected the cluster's token in {file} (RAY_AUTH_TOKEN_PATH), found no token there; copy it from the head."
         if "AuthToken" in printed + said:
-            file = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
-            if file and not os.path.isfile(file):
-                return f"expected the cluster's token in {file} (RAY_AUTH_TOKEN_PATH), found no such file; copy it from the head."
             return (
                 f"expected the token that the Ray cluster at {self.address} was started with, found "
                 f"{'that of ' + file if file else 'none or another'}; type: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"

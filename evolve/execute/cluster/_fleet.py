@@ -92,7 +92,7 @@ class Fleet:
     def refresh(self, nodes: list[Node]) -> None:
         """Ask for as many actors as there is room for, and let go of those that there is none for."""
         self.nodes = nodes
-        self._look_again()
+        self._look_again(len(self._seats) - capacity(nodes, self._needs, self._now_barred))
         self.room = capacity(nodes, self._needs, self._now_barred)
         leaving = {node.id for node in nodes if node.draining}
         for seat in [seat for seat in self._seats.values() if (seat.facts.node in leaving) != seat.is_leaving]:
@@ -187,23 +187,26 @@ class Fleet:
     def _now_barred(self) -> list[str]:
         return [node for node, (until, _) in self._barred.items() if until > 0]
 
-    def _look_again(self) -> None:
-        """Let nodes have an actor whose time without one is over.  Who waits for a place was asked for without them."""
+    def _look_again(self, n_unplaced: int) -> None:
+        """Let nodes have an actor whose time without one is over.  The newest of those that found no place were asked for without
+        these nodes, and are asked for anew; the others may be starting."""
         over = [node for node, (until, _) in self._barred.items() if 0 < until < time.monotonic()]
         for node in over:
             self._barred[node] = 0.0, self._barred[node][1]
-        if over:
-            for seat in [seat for seat in self._seats.values() if not seat.facts.node]:
-                self._retire(seat)
+        nowhere = [seat for seat in self._seats.values() if not seat.facts.node]
+        for seat in nowhere[-n_unplaced:] if over and n_unplaced > 0 else ():
+            self._retire(seat)
 
     async def _watch(self) -> None:
         loop, heard = asyncio.get_running_loop(), time.monotonic()
         while not self._closing:
-            asked = loop.run_in_executor(None, self._connection.nodes)
-            # Where nobody answers just now what was seen last holds.
+            asked, nodes = loop.run_in_executor(None, self._connection.nodes), None
             with suppress(self._ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError):
-                self.refresh(await asyncio.wait_for(asked, _ANSWER_S))
+                nodes = await asyncio.wait_for(asked, _ANSWER_S)
+            if nodes is not None:  # else nobody answers just now, and what was seen last holds
                 heard = time.monotonic()
+                with suppress(self._ray.exceptions.RayError):
+                    self.refresh(nodes)
             if time.monotonic() - heard > _SILENT_S:  # Ray itself ends the process without a word after 60 s
                 where = self._connection.address or "this machine"
                 self.lost = (

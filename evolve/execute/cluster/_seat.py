@@ -11,17 +11,12 @@ from typing import Any
 
 from evolve._version import __version__
 from evolve.execute._base import Block, Report
-from evolve.execute.cluster import _door as _door_module
+from evolve.execute.cluster import _door
 from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._work import Turn, Work
 
 _CONTROL = "control"
 _NOBODY = HostFacts(machine="", node="", pid=0)
-
-
-def _door(ray: ModuleType) -> type[_door_module.Door]:
-    ray.cloudpickle.register_pickle_by_value(_door_module)
-    return _door_module.Door
 
 
 class Seat:
@@ -36,8 +31,9 @@ class Seat:
         self.is_awake = self.is_leaving = self.is_gone = False
         self.line: list[Work] = []
         self._ray = ray
+        ray.cloudpickle.register_pickle_by_value(_door)
         # Two calls in the control group: one that ends with the actor, and one at a time of those that are answered.
-        make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(_door(ray))
+        make = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={_CONTROL: 2}, **options)(_door.Door)
         self._actor, self._bundles = make.remote(__version__, pickle.dumps(settings), number), list(bundles)
         self._life: asyncio.Future[None] | None = None
 

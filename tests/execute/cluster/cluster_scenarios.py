@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parabolas import EVALUATE, parabola
+from parabolas import parabola
 
-from archive import Attempt, BlockStatus, find_records
+from archive import Attempt, BlockStatus, RunClosed, find_records
 from evolve._errors import EnvironmentFault
 from evolve.execute import EntryReport
 from evolve.execute.cluster import ClusterExecutor
@@ -154,11 +154,24 @@ def labels_of_nodes_and_resources_of_their_own(folder: Path) -> None:
             used(0, labels={"card": "B200"})
 
 
+def a_head_that_is_gone_is_said_before_ray_ends_the_driver(folder: Path) -> None:
+    run = folder / "run"
+    with a_cluster(1) as (cluster, _nodes):
+        words = [f"problem={parabola(folder, sleep_s=0.3)}", "executor=ray", f"executor.address={cluster.address}", "sandbox=none"]
+        driver = subprocess.Popen(
+            [*EVOLVE, "run", *words, f"out={run}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        until(lambda: (run / "journal").exists() and any(find_records(run, ("measured",))), "the first measurement")
+        cluster.head_node.kill_gcs_server(check_alive=False)
+        _, said = driver.communicate(timeout=LIMIT_S)
+    assert driver.returncode == 3, said
+    assert "has not answered for 25 s: its head is gone or cannot be reached; nothing is lost" in said
+    assert said.rstrip().endswith(f"nothing is lost, and the run goes on with: evolve resume {run}"), said
+    assert any(one.record.status == "failed" for one in find_records(run, ("closed",)) if isinstance(one.record, RunClosed))
+
+
 def a_run_whose_nodes_all_leave_ends_at_its_limit_and_goes_on_elsewhere(folder: Path) -> None:
-    problem, run = parabola(folder), folder / "run"
-    (problem / "evaluate.py").write_text(
-        EVALUATE.replace("    noise", "    time.sleep(0.3)\n    noise", 1).replace("NOISY", "False")
-    )
+    problem, run = parabola(folder, sleep_s=0.3), folder / "run"
     with a_cluster(1) as (cluster, nodes):
         words = [f"problem={problem}", "executor=ray", f"executor.address={cluster.address}", "sandbox=none", "budget.wall_s=20"]
         driver = subprocess.Popen(
@@ -185,6 +198,7 @@ SCENARIOS = {
         a_cluster_that_shrinks_to_nothing_and_grows_again,
         a_node_that_is_drained,
         labels_of_nodes_and_resources_of_their_own,
+        a_head_that_is_gone_is_said_before_ray_ends_the_driver,
         a_run_whose_nodes_all_leave_ends_at_its_limit_and_goes_on_elsewhere,
     )
 }

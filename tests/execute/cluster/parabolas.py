@@ -24,15 +24,17 @@ def evaluate(trial):
     if not reply.ok:
         return reply.outcome()
     x, y, *said = reply.value["point"]
+    time.sleep(SLEEP_S)
     noise = 0.01 * trial.rng().standard_normal() if NOISY else 0.0
     return Outcome(score=-((x - 0.5) ** 2) - (y - 0.5) ** 2 + noise, feedback=" ".join(map(str, said)))
 """
 
 
-def parabola(folder: Path, *, noisy: bool = False, initial: str = INITIAL) -> Path:
+def parabola(folder: Path, *, noisy: bool = False, initial: str = INITIAL, sleep_s: float = 0.0) -> Path:
+    """The problem's folder; ``sleep_s`` is how long each measurement takes."""
     problem = folder / "parabola"
     (problem / "initial").mkdir(parents=True)
     (problem / "problem.yaml").write_text(YAML.format(noise="noisy" if noisy else "deterministic"))
-    (problem / "evaluate.py").write_text(EVALUATE.replace("NOISY", str(noisy)))
+    (problem / "evaluate.py").write_text(EVALUATE.replace("NOISY", str(noisy)).replace("SLEEP_S", str(sleep_s)))
     (problem / "initial" / "main.py").write_text(initial)
     return problem

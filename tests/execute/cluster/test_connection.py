@@ -68,6 +68,25 @@ except EvolveError as error:
     assert said.count("\n") == 1
 
 
+def test_a_token_that_is_not_there_is_one_sentence() -> None:
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        code = f"""
+from evolve._errors import EnvironmentFault
+from evolve.execute.cluster._connection import Connection
+try:
+    Connection("127.0.0.1:{somebody.getsockname()[1]}")
+except EnvironmentFault as error:
+    print(error)
+"""
+        said = alone(code, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH="/no/ray.token")
+    assert (
+        said
+        == "expected the cluster's token in /no/ray.token (RAY_AUTH_TOKEN_PATH), found no token there; copy it from the head.\n"
+    )
+
+
 def test_without_ray_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingPackage, match="type: pip install ray"):

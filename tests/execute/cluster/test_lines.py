@@ -29,6 +29,7 @@ class ASeat:
     is_leaving: bool = False
     is_gone: bool = False
     line: list[Work] = field(default_factory=list)
+    node: str = "n"
 
     @property
     def is_busy(self) -> bool:
@@ -36,7 +37,7 @@ class ASeat:
 
     @property
     def facts(self) -> HostFacts:
-        return HostFacts(machine=self.machine, node="n", pid=self.number)
+        return HostFacts(machine=self.machine, node=self.node, pid=self.number)
 
     def kill(self) -> None:
         self.is_gone, self.is_awake = True, False
@@ -209,10 +210,10 @@ def test_a_node_that_did_not_fit_is_looked_at_again_and_later_each_time(monkeypa
         fleet._note_fault("n", "no sandbox")
         assert fleet._now_barred == ["n"]
         clock[0] += length_s - 1
-        fleet._look_again()
+        fleet._look_again(0)
         assert fleet._now_barred == ["n"]
         clock[0] += 2
-        fleet._look_again()
+        fleet._look_again(0)
         assert fleet._now_barred == []
         assert fleet.unfit == {"n": "no sandbox"}, "until it is known to be well"
 
@@ -227,3 +228,14 @@ def test_a_node_that_did_not_fit_is_looked_at_again_and_later_each_time(monkeypa
 )  # fmt: skip
 def test_of_what_ray_tells_the_error_is_kept(told: str, cause: str) -> None:
     assert _fleet._cause(told) == cause
+
+
+@pytest.mark.parametrize(("n_unplaced", "left"), [(-1, [0, 1, 2]), (0, [0, 1, 2]), (1, [0, 1]), (9, [0])])
+def test_only_actors_that_found_no_place_are_asked_for_anew(n_unplaced: int, left: list[int]) -> None:
+    """The others may be starting: reading data may take an hour."""
+    fleet, seats = fleet_of("here", "", "")
+    for seat in seats[1:]:
+        seat.node = ""
+    fleet._barred = {"n": (1e-9, 15.0)}
+    fleet._look_again(n_unplaced)
+    assert list(fleet._seats) == left

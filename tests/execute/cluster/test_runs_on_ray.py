@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from parabolas import EVALUATE, parabola
+from parabolas import parabola
 
 import evolve
 from archive import Measured, Proposed, RunOpened, Status, find_records
 from evolve.engine import _session
 from evolve.engine.api._arguments import run_config
 from evolve.evaluate.isolation._process_tree import descendants
+from evolve.execute.cluster import ClusterExecutor
 from evolve.execute.cluster._connection import Connection
 from evolve.testing import is_running
 
@@ -68,6 +69,16 @@ def test_a_run_says_how_many_slots_the_cluster_gave(ray_here: Connection, tmp_pa
     assert opened.slots == 2
 
 
+def test_a_run_that_was_made_for_a_cluster_goes_on_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = evolve.create_run(
+        parabola(tmp_path), out=tmp_path / "run", budget=evolve.Budget(evaluations=4), executor="ray", slots=1, sandbox="none"
+    )
+    monkeypatch.setattr(ClusterExecutor, "__init__", None)  # nobody makes one
+    assert run.optimize(executor="local").status == "done"
+    with pytest.raises(evolve.EvolveError, match="nowhere"):
+        run.optimize(executor="nowhere")
+
+
 LOOKS = """
 import os, socket
 
@@ -116,9 +127,7 @@ def test_a_candidate_finds_nothing_of_ray(ray_here: Connection, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_driver_that_is_killed_leaves_nobody_behind_and_its_run_goes_on(tmp_path: Path) -> None:
-    slow = EVALUATE.replace("    noise", "    time.sleep(0.5)\n    noise").replace("NOISY", "False")
-    problem, out = parabola(tmp_path), tmp_path / "run"
-    (problem / "evaluate.py").write_text(slow)
+    problem, out = parabola(tmp_path, sleep_s=0.5), tmp_path / "run"
     words = [f"problem={problem}", "executor=ray", "executor.slots=2", "budget.evaluations=30", f"out={out}"]
     driver = subprocess.Popen([sys.executable, "-m", "evolve", "run", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
