@@ -158,7 +158,7 @@ def test_a_judge_that_is_away_is_not_called_unfit(judged):
 def test_nothing_waits_for_a_judge_that_says_nothing(judged, model):
     """Models alone make children, with one place for their calls."""
     model.silent = True
-    run, records = judged(fit=True, operators=(), wall_s=6.0)
+    run, records = judged(fit=True, operators=(), wall_s=10.0)
     issued = next(record for record in records if isinstance(record, ReviewIssued))
     asked = next(n for n, one in enumerate(records) if isinstance(one, CallReserved) and one.attempt == issued.attempt)
     later = {record.attempt for record in records[asked + 1 :] if isinstance(record, CallReserved)}

@@ -65,7 +65,7 @@ class FinalistFails(Simulation):
         return replace(made, status=Status.CRASH, score=None) if fails else made
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(KINDS, POLICIES, st.integers(0, 2**32), st.floats(0, 0.3))
 def test_replay_gives_the_same_state_at_every_record(kind, policy, arrivals, losses):
     run = simulate(kind, policy, arrivals, losses=losses)
@@ -83,7 +83,7 @@ def test_replay_gives_the_same_state_at_every_record(kind, policy, arrivals, los
     assert run.search.run.failure or len(run.log) > 30
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(KINDS, st.integers(0, 2**32), st.integers(3, 200))
 def test_checkpoint_and_tail_equal_full_replay(kind, arrivals, cut):
     run = simulate(kind, "map_elites", arrivals, losses=0.1)
@@ -103,7 +103,7 @@ def test_checkpoint_and_tail_equal_full_replay(kind, arrivals, cut):
     assert state(resumed) == state(whole) == state(run.search)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(KINDS, POLICIES, st.integers(0, 2**32))
 def test_asking_and_accepting_change_nothing(kind, policy, arrivals):
     run = simulate(kind, policy, arrivals)
@@ -120,7 +120,7 @@ def test_asking_and_accepting_change_nothing(kind, policy, arrivals):
             break
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(KINDS, st.integers(0, 2**32), st.lists(st.integers(1, 60), min_size=1, max_size=4))
 def test_killed_drivers_lose_nothing_and_count_nothing_twice(kind, arrivals, kills):
     run = simulate(kind, "map_elites", arrivals, losses=0.1)
@@ -178,7 +178,7 @@ def test_the_budget_is_never_exceeded(kind, policy, arrivals, limit):
     assert run.search.done(run.now)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(KINDS, st.integers(0, 2**32))
 def test_a_failure_is_never_an_elite_and_scores_are_never_invented(kind, arrivals):
     run = simulate(kind, "map_elites", arrivals)

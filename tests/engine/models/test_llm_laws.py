@@ -29,7 +29,7 @@ def lived(arrivals: int, kills: list[int], **more):
 KILLS = st.lists(st.integers(1, 60), max_size=4)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32), st.sets(st.integers(1, 120), max_size=3))
 def test_replay_gives_the_same_state_at_every_record(arrivals, kills):
     run, replayed, done = simulate(arrivals), build(), 0
@@ -45,7 +45,7 @@ def test_replay_gives_the_same_state_at_every_record(arrivals, kills):
     assert done > 30
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32), KILLS, st.floats(0, 1))
 def test_checkpoint_and_tail_equal_full_replay(arrivals, kills, where):
     run = lived(arrivals, kills)
@@ -79,7 +79,7 @@ def test_such_runs_have_everything_in_them():
     assert found >= wanted, wanted - found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32), KILLS, st.sampled_from([0.03, 0.1, 0.25]))
 def test_money_is_never_overspent_and_every_reservation_ends_once(arrivals, kills, cap):
     run = simulate(arrivals, usd=cap)
@@ -97,7 +97,7 @@ def test_money_is_never_overspent_and_every_reservation_ends_once(arrivals, kill
     assert run.search.run.model_limits.ledger.reserved.nano == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32), KILLS)
 def test_a_ticket_of_a_model_is_issued_once_and_ends_once(arrivals, kills):
     run = lived(arrivals, kills)
@@ -108,7 +108,7 @@ def test_a_ticket_of_a_model_is_issued_once_and_ends_once(arrivals, kills):
     assert not n_in_flight(run.search.state)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32))
 def test_asking_changes_nothing_with_models_in_flight(arrivals):
     run = simulate(arrivals)
