@@ -1,7 +1,7 @@
 """Data too large to travel with a problem: it lies where ``problem.yaml`` says, on each machine, and is what its hash says.
 
 What was hashed once is not read again while its size, times and place on the disk are the same; a machine remembers that across
-runs.  A folder's hash is that of the list ``sha256sum`` makes of the files in it, by their paths.
+runs.  A folder's hash is that of the list ``sha256sum`` makes of the files in it, by their paths, odd names as it writes them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,35 @@ from evolve.problem.contract._contract import Contract, Data
 _CHUNK = 1 << 22
 _LARGE = 1 << 30  # bytes, from which on it is said that they are being read
 _TICK_S = 2.0  # a file that was changed so shortly ago may be changed again without another time
+_MADE = frozenset(  # file systems whose files the kernel makes as they are read: some never end, some wait for what never comes
+    [
+        "proc",
+        "sysfs",
+        "cgroup",
+        "cgroup2",
+        "tracefs",
+        "debugfs",
+        "securityfs",
+        "configfs",
+        "devpts",
+        "bpf",
+        "pstore",
+        "efivarfs",
+        "mqueue",
+    ]
+)
+_KINDS = (
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 Seen = list[list[object]]  # (path, size, times, inode) of each file
+
+
+class _NotData(Exception):
+    """What lies there is neither a file nor a folder of files."""
 
 
 def check_data(contract: Contract, *, remembered: Path | None = None, tell: Callable[[str], None] | None = None) -> None:
@@ -46,6 +74,11 @@ def check_data(contract: Contract, *, remembered: Path | None = None, tell: Call
         except FileNotFoundError as error:
             raise EnvironmentFault(
                 f"{_expected(contract, data)}, found nothing there; put it there, or a link to where it is"
+            ) from error
+        except _NotData as error:
+            raise EnvironmentFault(
+                f"{_expected(contract, data)}, found {error}; data are files and folders of them: put a copy there, or write "
+                "another path into problem.yaml"
             ) from error
         except OSError as error:
             raise EnvironmentFault(
@@ -103,18 +136,43 @@ def _look(path: str) -> Seen:
     """What is there, as far as can be told without reading it; "" is the path of a file that is all of the data.
 
     Raises:
-        OSError: nothing is, or what a sandbox could not show: a link, a pipe.
+        OSError: nothing is.
+        _NotData: what a sandbox could not show, or what cannot be read to its end: a link, a pipe, a file of the kernel's.
     """
-    names = [""] if not os.path.isdir(path) else sorted(_files(path, ""))
+    made = _kernel_devices()
+    _need_data(os.lstat(path), made, "")
+    names = [""] if not os.path.isdir(path) else sorted(_files(path, ""), key=os.fsencode)  # as LC_ALL=C sort -z has them
     if not names:
         raise OSError("the folder is empty")
     seen: Seen = []
     for name in names:
         found = os.lstat(os.path.join(path, name) if name else path)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"{name or path} is neither a file nor a folder")
+        _need_data(found, made, name)
         seen.append([name, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino])
     return seen
+
+
+def _need_data(found: os.stat_result, made: set[int], name: str) -> None:
+    """Raises:
+    _NotData: it is neither a file nor a folder.
+    """
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "")
+    if found.st_dev in made:
+        kind = "what the kernel makes as it is read"
+    if kind:
+        raise _NotData(f"{kind} in it ({name!r})" if name else kind)
+
+
+def _kernel_devices() -> set[int]:
+    """The devices of file systems on which nothing lies."""
+    devices = set()
+    with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            place, _, source = line.partition(" - ")
+            if source.split(" ", 1)[0] in _MADE:
+                major, minor = place.split(" ")[2].split(":")
+                devices.add(os.makedev(int(major), int(minor)))
+    return devices
 
 
 def _files(folder: str, below: str) -> Iterator[str]:
@@ -133,8 +191,15 @@ def _files(folder: str, below: str) -> Iterator[str]:
 def _read(path: str, names: list[str]) -> str:
     if names == [""]:
         return _sha256(path)
-    lines = (f"{_sha256(os.path.join(path, name))}  ./{name}\n" for name in names)
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    lines = (_line(_sha256(os.path.join(path, name)), name) for name in names)
+    return hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
+
+
+def _line(digest: str, name: str) -> str:
+    """As ``sha256sum`` prints it: a name that would break the line is escaped, and the line begins with a backslash."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "" if escaped == name else "\\"
+    return f"{mark}{digest}  ./{escaped}\n"
 
 
 def _sha256(path: str) -> str:

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,13 +53,51 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
-def test_a_folder_has_the_hash_that_the_shell_gives_it(tmp_path: Path, check: Callable[[Path, str], None]) -> None:
+def test_a_folder_has_the_hash_that_the_documented_command_prints(tmp_path: Path, check: Callable[[Path, str], None]) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/write-a-problem.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("cd /shared/shards && ")]
     folder = tmp_path / "d"
-    for name in ("b", "a/c", "a/b.bin", "a.bin"):
+    plain = ["b", "a/c", "a/b.bin", "a.bin"]
+    odd = [
+        "a b",
+        "-rf",
+        "--help",
+        "a\nb",
+        "a\rb",
+        "a\\b",
+        "\\",
+        "it's",
+        '"',
+        "*",
+        "$(id)",
+        "\t",
+        "é",
+        "\U0001f600",
+        " /-x/ ",
+        "~",
+        "#",
+        "\ufffd",
+    ]
+    for name in [*plain, *odd, os.fsdecode(b"\xff"), os.fsdecode(b"\xf0/\x80")]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-    line = "cd d && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-64"
-    check(folder, subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip())
+        (folder / name).write_bytes(os.fsencode(name))
+    told = subprocess.run(["sh", "-c", line.replace("/shared/shards", str(folder))], capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    check(folder, told.stdout.split()[0])
+
+
+def test_a_name_that_holds_a_line_is_not_that_line(tmp_path: Path, check: Callable[[Path, str], None]) -> None:
+    """A list of two files could be that of one, with an odd name."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        (folder / "b").write_text("b") if folder == two else (folder / f"a\n{sha256(b'b')}  .").mkdir()
+    (two / "a").write_text("a")
+    (one / f"a\n{sha256(b'b')}  ." / "b").write_text("a")
+    list_of_two = sha256(f"{sha256(b'a')}  ./a\n{sha256(b'b')}  ./b\n".encode())
+    check(two, list_of_two)
+    with pytest.raises(EnvironmentFault, match=r"found [0-9a-f]{64}"):
+        check(one, list_of_two)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -116,6 +155,13 @@ def test_hashes_are_remembered_only_where_nobody_else_could_write_them(tmp_path:
     assert _data._memory() == tmp_path / f"evolve-data-{os.getuid()}"
 
 
+def _bind(at: Path) -> None:
+    here = os.open(at.parent, os.O_RDONLY)  # the path may be longer than a socket's name
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{here}/{at.name}")
+    os.close(here)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -124,9 +170,15 @@ def test_hashes_are_remembered_only_where_nobody_else_could_write_them(tmp_path:
         (lambda at: at.mkdir(), r"found what cannot be read \(the folder is empty\); type: ls -lR \S+data"),
         (
             lambda at: (at.mkdir(), (at / "a").symlink_to("/etc/passwd")),
-            r"found what cannot be read \(a is neither a file nor a folder\)",
+            r"found a link in it \('a'\); data are files and folders of them: put a copy there, or write another path into problem",
         ),
-        (lambda at: os.mkfifo(at), r"found what cannot be read \(\S+data is neither a file nor a folder\)"),
+        (lambda at: os.mkfifo(at), r"found a pipe; data are"),
+        (lambda at: (at.mkdir(), os.mkfifo(at / "a\nb")), r"found a pipe in it \('a\\nb'\); data are"),
+        (_bind, r"found a socket; data are"),
+        (lambda at: at.symlink_to("/dev/zero"), r"found a device; data are"),
+        (lambda at: at.symlink_to("/proc/kmsg"), r"found what the kernel makes as it is read; data are"),
+        (lambda at: at.symlink_to("/proc"), r"found what the kernel makes as it is read; data are"),
+        (lambda at: at.symlink_to("/sys/kernel"), r"found what the kernel makes as it is read; data are"),
         (
             lambda at: at.write_text("other"),
             rf"with the SHA-256 {'0' * 64}, found {sha256(b'other')}; put there what the problem was made with, or, .*yaml",
