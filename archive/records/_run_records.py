@@ -35,15 +35,20 @@ class RunOpened:
     slots: int = 1
     pid: int = 0
     models: tuple[str, ...] = ()  # that can be asked, as provider/model
+    executor: str = ""  # its name; "" in a record of before it was said
+    address: str = ""  # of the cluster that was joined, or "local" where one was started for the run; "" of none
+    nodes: int = 0  # of the cluster that hold slots; 0 where nobody counts
 
 
 @dataclass(frozen=True, slots=True)
 class SlotsChanged:
-    """From now on so many blocks can run at once: nodes of a cluster came or went.  ``RunOpened`` says how many it begins with."""
+    """From now on so many blocks can run at once, on so many nodes: those of a cluster came or went.  ``RunOpened`` says how many
+    it begins with."""
 
     kind: ClassVar[str] = "slots_changed"
     epoch: str
     slots: int
+    nodes: int = 0  # as of ``RunOpened``
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from evolve.cli.show._text import (
     signed,
     unchecked_text,
     unfit_rows,
+    where_rows,
 )
 from evolve.problem.contract._contract import INCOMPLETE
 from evolve.views._progress import BY_NOBODY
@@ -171,6 +172,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
         ("run", run),
         ("status", f"{opened.status}{reason}"),
         ("problem", f"{contract.name}: {contract.goal} {contract.metric}"),
+        *where_rows(opened),
         ("sandbox", opened.tier),
         *unfit_rows(opened.unfit),
     ]

@@ -17,6 +17,7 @@ from evolve.problem.contract._contract import Param
 
 TIERS = ("strict", "none")
 RAY = "ray"  # the executor that has an address
+LOCAL = "local"  # the executor of this machine; as an address a Ray that is started for the run
 _OWN = re.compile(r"([a-z][a-z0-9_]*):([a-z][a-z0-9_]*):([12])")
 
 

@@ -159,7 +159,7 @@ class _Slots:
         self._next, epoch = now + _SLOTS_S, self._recorder.search.run.tickets.epoch
         if n != self._noted:
             self._noted, self._gone_at = n, now
-            self._recorder.write(SlotsChanged(epoch, n))
+            self._recorder.write(SlotsChanged(epoch, n, getattr(self._executor, "nodes", 0)))
             if n == 0:
                 self._recorder.write(
                     Event("warning", "no_slot", "nobody is left to measure; the run goes on with the next slot", "")

@@ -13,6 +13,7 @@ from evolve.config._schema import RunConfig
 from evolve.engine._proposer import Proposer, Proposers
 from evolve.engine.models._stack import AvailableModels
 from evolve.engine.requests._handlers import budget_record
+from evolve.execute import Executor
 from evolve.runs import _checkpoint
 from evolve.runs._recorder import Recorder
 from evolve.search._reviews import unanswered
@@ -25,7 +26,7 @@ def write_opening(
     budget: Mapping[str, object],
     cut_bytes: int,
     models: AvailableModels,
-    slots: int,
+    executor: Executor,
 ) -> str:
     """The first records of an opening: who drives, the initial program if it is not there yet, new limits."""
     search = recorder.search
@@ -38,8 +39,11 @@ def write_opening(
             python=platform.python_version(),
             machine=platform.node(),
             tier=config.sandbox.tier,
-            slots=slots,
+            slots=executor.slots,
             models=models.models,
+            executor=config.executor.kind,
+            address=getattr(executor, "address", ""),  # not every executor has an address and nodes
+            nodes=getattr(executor, "nodes", 0),
         )
     )
     for settled in search.run.model_limits.ledger.lost():

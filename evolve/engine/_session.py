@@ -280,7 +280,7 @@ def _drive(
         recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
         proposers = proposers_of(run, config, problems, search, texts, made)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
-        epoch = write_opening(recorder, proposers, config, budget, journal.cut_bytes, models, running.slots)
+        epoch = write_opening(recorder, proposers, config, budget, journal.cut_bytes, models, running)
         write_supplied(recorder, proposers[search.state.problem], epoch, programs)
         if journal.written is not None:
             journal.wait_durable(journal.written.seq)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archive import Candidate, LogEntry, Proposed, TextStore, find_records
@@ -19,7 +19,7 @@ from evolve.runs._open import load_run
 from evolve.search._stopping import GIVEN
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._parts import Parts
-from evolve.search.state._state import Phase, ProblemState
+from evolve.search.state._state import Phase, ProblemState, Whereabouts
 from evolve.views._learnt import Learnt, learnt
 from evolve.views._outlook import Outlook, kept_for, outlook, spent_of, spent_words
 from evolve.views._progress import Progress, ProgressTracker
@@ -28,6 +28,7 @@ from evolve.views._shortfall import shortfall as shortfall_of
 from evolve.views._summary import FinalRuns, best_candidate, final_runs_of
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views._verdict import next_command, verdict, with_advice
+from evolve.views._where import where_words
 from evolve.views.candidate._score import score_of
 
 CREATED, NOBODY_YET = "created", "nobody has driven it yet"
@@ -118,6 +119,20 @@ class RunView:
     def tier(self) -> str:
         """What confines its candidates: as its last driver found it, else as it was asked for."""
         return self.state.run.tier or self.config.sandbox.tier
+
+    @property
+    def whereabouts(self) -> Whereabouts | None:
+        """Where its last driver has it measured; None where nobody has driven it yet.  What runs of before do not say of it is as
+        it was configured."""
+        place, asked = self.state.run.whereabouts, self.config.executor
+        if place is None or place.executor:
+            return place
+        return replace(place, executor=asked.kind, address=asked.address or "")
+
+    @property
+    def where(self) -> str:
+        """The same in words; "" where nobody has driven it yet."""
+        return where_words(self.whereabouts) if self.whereabouts is not None else ""
 
     @property
     def budget(self) -> Budget:

@@ -35,6 +35,8 @@ def test_its_status_best_and_claims_are_what_they_were(old, capsys):
     assert (status["status"], status["reason"]) == ("done", "budget.evaluations")
     assert (status["candidates"], status["measurements"]) == (129, 251)
     assert (status["best_id"], status["best_n"], status["word"]) == (BEST, 26, "confirmed")
+    assert status["where"]["executor"] == "local"
+    assert (status["where"]["slots"], status["where"]["nodes"]) == (1, 0)
     assert status["best_score"] == pytest.approx(3.6377383649278383, rel=1e-12)
     best = said(capsys, "best", old)
     assert best["operator"] == "tune"

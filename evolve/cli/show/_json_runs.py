@@ -32,8 +32,12 @@ def run_json(summary: Summary, opened: RunView) -> Json:
     """``evolve run`` and ``evolve resume``: every field of a ``Summary``, and what was learnt; of several problems those in sum,
     and those of each in ``problems``."""
     if summary.problems:
-        return {**picked(summary, *_IN_SUM), "problems": [picked(one, *_OF_ONE) for one in summary.problems]}
-    return {**picked(summary, *_OF_ONE), "learnt": opened.learnt()}
+        return {
+            **picked(summary, *_IN_SUM),
+            "where": opened.whereabouts,
+            "problems": [picked(one, *_OF_ONE) for one in summary.problems],
+        }
+    return {**picked(summary, *_OF_ONE), "where": opened.whereabouts, "learnt": opened.learnt()}
 
 
 def suite_json(views: Sequence[RunView], of_one: Callable[[RunView], Json]) -> Json:
@@ -55,6 +59,7 @@ def any_status_json(views: Sequence[RunView], problem: str = "") -> Json:
         **picked(summary_of(views), *_IN_SUM),
         "budget": views[0].whole_budget,
         "spent": views[0].spent(),
+        "where": views[0].whereabouts,
         "unfit": views[0].unfit,
         **found,
     }
@@ -63,8 +68,9 @@ def any_status_json(views: Sequence[RunView], problem: str = "") -> Json:
 def status_json(opened: RunView) -> Json:
     """``evolve status``: how an opened run stands, as ``Progress`` has it.
 
-    ``status`` is created (nobody has driven it yet), starting (a driver opens it), running, done, stopped, interrupted, degraded or
-    failed; ``outlook`` says how long it goes on, and which command gives it more.
+    ``where`` says on which machine its last driver ran and on what its slots are, null where nobody has driven it; its ``address``
+    is "local" for a Ray of the run's own.  ``status`` is created (nobody has driven it yet), starting (a driver opens it), running,
+    done, stopped, interrupted, degraded or failed; ``outlook`` says how long it goes on, and which command gives it more.
     """
     seen, contract = opened.progress(), opened.problem.contract
     return {
@@ -73,6 +79,7 @@ def status_json(opened: RunView) -> Json:
         "problem": contract.name,
         **picked(contract, "metric", "goal", "unit", "noisy"),
         "tier": opened.tier,
+        "where": opened.whereabouts,
         "unfit": opened.unfit,
         "seed_score": seen.seed.score if seen.seed else None,
         "best_score": seen.best.score if seen.best else None,

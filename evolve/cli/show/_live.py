@@ -33,6 +33,7 @@ from evolve.cli.show._text import (
     say,
     score,
     unchecked_text,
+    where_rows,
 )
 from evolve.cli.show._vaults import claim_text, confirm_text, problem_text, vault_text
 from evolve.engine._session import RunStarted
@@ -232,6 +233,7 @@ def header(announcement: RunStarted) -> list[tuple[str, str]]:
         lines.append(("confirm", confirm_text(opened)))
     if contract.caveat:
         lines.append(("score", contract.caveat))
+    lines += where_rows(opened)
     lines.append(("sandbox", "strict" if opened.tier == "strict" else NO_WALLS))
     lines.append(("end", f"Ctrl-C, or from elsewhere: evolve stop {shlex.quote(str(opened.run.path))}"))
     return lines

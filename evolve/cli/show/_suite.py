@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archive import Claim, ConfirmationOpened, Event, LogEntry, NodesUnfit, StopRequested
 from evolve._counted import counted
 from evolve.cli.show._limits import budget_text, ended_text, left_text
-from evolve.cli.show._text import columns, counts, duration, gain, models_text, number, one_line, unfit_rows
+from evolve.cli.show._text import columns, counts, duration, gain, models_text, number, one_line, unfit_rows, where_rows
 from evolve.cli.show._vaults import confirm_text, problem_text
 from evolve.problem.contract._contract import Budget
 from evolve.views._progress import BY_NOBODY
@@ -95,6 +95,7 @@ def _header(announcement: RunStarted, views: Sequence[RunView]) -> list[tuple[st
         ("run", f"{first.run.path}{' (resumed)' if announcement.resumed else ''}"),
         *(("problem", _problem_line(view)) for view in views),
         ("budget", f"{budget_text(first.whole_budget)}{', for all of them' if limited else ''}"),
+        *where_rows(first),
         ("sandbox", "strict" if first.tier == "strict" else NO_WALLS),
     ]
     if announcement.no_models:
@@ -174,6 +175,7 @@ def suite_status(views: Sequence[RunView]) -> str:
     rows = [
         ("run", found.run),
         ("status", _ended(found, views) if found.status == "done" and found.reason in _LIMITS else f"{found.status}{reason}"),
+        *where_rows(first),
         ("sandbox", first.tier),
         *unfit_rows(first.unfit),
         ("tried", f"{counted(found.candidates, 'candidate')}, {counted(found.measurements, 'measurement')}"),

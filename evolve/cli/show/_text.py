@@ -222,6 +222,11 @@ def evaluator_rows(faults: EvaluatorFaults, opened: RunView | None = None) -> li
     return rows
 
 
+def where_rows(opened: RunView) -> list[tuple[str, str]]:
+    """Where a run is measured; nothing where nobody has driven it yet."""
+    return [("where", one_line(opened.where, 300))] if opened.where else []
+
+
 def unfit_rows(unfit: Sequence[str]) -> list[tuple[str, str]]:
     """Which nodes of a cluster take no part, a line each; nothing where all do."""
     return [("unfit" if i == 0 else "", one_line(why, 300)) for i, why in enumerate(unfit)]

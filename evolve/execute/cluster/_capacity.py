@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from evolve.problem.contract._placement import ANYWHERE, Placement
 
 _ROUNDING = 1e-6
 _NODE_ID = "ray.io/node-id"
+_SHOWN = 6  # letters of a node's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,17 @@ def nodes_of(told: Iterable[Mapping[str, Any]], draining: Collection[str]) -> li
     ]
 
 
-def no_room(nodes: Iterable[Node], needs: SlotNeeds) -> str:
+def names_of(nodes: Iterable[Node]) -> dict[str, str]:
+    """What people call the nodes that are alive, by id: their name, and where several have one the beginning of the id too."""
+    alive = [node for node in nodes if node.alive]
+    shared = Counter(node.name for node in alive)
+    return {node.id: f"{node.name} {node.id[:_SHOWN]}" if shared[node.name] > 1 else node.name for node in alive}
+
+
+def no_room(nodes: Collection[Node], needs: SlotNeeds) -> str:
     """What to say where no node holds a slot."""
-    found = "; ".join(f"{node.name}: {_told(node, needs)}" for node in nodes if node.alive) or "no node"
+    names = names_of(nodes)
+    found = "; ".join(f"{names[node.id]}: {_told(node, needs)}" for node in nodes if node.alive) or "no node"
     where = "stages, placement" if str(needs.placement) else "stages"
     return f"expected a node with {needs} for a slot, found {found}; add one, or ask for less in problem.yaml ({where})."
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from evolve._errors import EnvironmentFault, MissingPackage, UsageError
+from evolve.config._schema import LOCAL
 from evolve.execute._scratch import Scratch
 from evolve.execute.cluster._capacity import Node, nodes_of
 from evolve.execute.cluster._settings import ENVIRONMENT, NAMESPACE, STORE_BYTES, environment, token_environment
 
-_OWN = ("", "local")  # addresses that mean a Ray of our own, where RAY_ADDRESS names none
+_OWN = ("", LOCAL)  # addresses that mean a Ray of our own, where RAY_ADDRESS names none
 _ASK_S = 10.0
 _TOLD = 300  # characters of what Ray says
 _SHORT = 40  # characters of a folder in which the sockets of a session of Ray have names that the kernel takes (107)
@@ -25,6 +26,8 @@ _SHORT = 40  # characters of a folder in which the sockets of a session of Ray h
 
 class Connection:
     """A driver's connection to Ray.  One a process: Ray allows no second; one that somebody else opened here is used and left.
+
+    ``where`` is HOST:PORT of the cluster, whatever named it, or "local" where it was started here.
 
     Raises:
         MissingPackage: Ray is not installed.
@@ -38,9 +41,11 @@ class Connection:
         self._scratch: Scratch | None = None
         self._opened = not self.ray.is_initialized()
         if not self._opened:
+            self.where = self._where()
             return
         try:
             self._open(cpus, store_bytes)
+            self.where = LOCAL if self.is_own else self._where()
             # Ray prints news of nodes and workers on stdout, whatever it is told, and stdout is for data.
             self.ray._private.worker.print_to_stdstream = _say_nothing
         except BaseException:
@@ -73,6 +78,9 @@ class Connection:
             self._scratch.close()
             self._scratch = None
 
+    def _where(self) -> str:
+        return str(self.ray.get_runtime_context().gcs_address)
+
     def _open(self, cpus: int | None, store_bytes: int) -> None:
         how: dict[str, object] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "namespace": NAMESPACE}
         with _Hushed() as hushed:
@@ -91,7 +99,7 @@ class Connection:
                 if len(str(session)) <= _SHORT:  # what it leaves goes with the folder, also after a kill
                     how |= {"_temp_dir": str(session)}
                 with environment(token_environment(token), cleared=True):
-                    self.ray.init(address="local", **how)
+                    self.ray.init(address=LOCAL, **how)
             except (ConnectionError, RuntimeError, ValueError, OSError, self.ray.exceptions.RayError) as error:
                 raise EnvironmentFault(self._why_not(error, hushed.said())) from error
 

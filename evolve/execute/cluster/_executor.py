@@ -112,6 +112,16 @@ class ClusterExecutor:
         return self._fleet.slots
 
     @property
+    def address(self) -> str:
+        """HOST:PORT of the cluster, or "local" where it was started for this executor."""
+        return self._connection.where
+
+    @property
+    def nodes(self) -> int:
+        """On how many nodes its slots are."""
+        return len({actor.node for actor in self._fleet.actors})
+
+    @property
     def unfit(self) -> dict[str, str]:
         """Who takes no part, by node, and why."""
         return self._fleet.troubles()
@@ -218,7 +228,7 @@ class ClusterExecutor:
     def _why_none(self) -> str:
         fleet = self._fleet
         if fleet.unfit:
-            return "no node can serve: " + "; ".join(fleet.unfit.values())
+            return "no node can serve: " + "; ".join(fleet.troubles().values())
         return no_room(fleet.nodes, self._needs)
 
     def _end(self) -> None:
@@ -297,7 +307,7 @@ class ClusterExecutor:
                 return
             seat.cancel(turn)  # where the actor lives on and only the way to it was lost
             seat.doubt()
-            self._lose(work, f"the slot on {seat.machine} was lost: {type(error).__name__}")
+            self._lose(work, f"the slot on {self._fleet.name_of(seat)} was lost: {type(error).__name__}")
         else:
             self._fleet.clear(work)
             self._fleet.give(work)

@@ -13,7 +13,7 @@ from typing import Any
 from archive import Attempt
 from evolve.execute._base import Block
 from evolve.execute._one_class import OneClass
-from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity
+from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, names_of
 from evolve.execute.cluster._connection import Connection
 from evolve.execute.cluster._host import HostFacts
 from evolve.execute.cluster._seat import Seat
@@ -58,6 +58,7 @@ class Fleet:
         self.slots = self.n_idle = self.n_behind = self.room = 0
         self.nodes: list[Node] = []
         self.lost = ""  # why no actor will ever come again
+        self._names: dict[str, str] = {}  # of nodes, as people know them
         self.unfit: dict[str, str] = {}  # node -> why it takes no part, as found last
         self._barred: dict[str, tuple[float, float]] = {}  # node -> until when it gets no actor, and for how long that was
         self._seats: dict[int, Seat] = {}
@@ -87,11 +88,17 @@ class Fleet:
 
     def troubles(self) -> dict[str, str]:
         """Nodes that take no part, and that actors do not start, each with the reason."""
-        return {**self.unfit, **({"actors": f"the last actor did not start: {self.failure}"} if self.failures else {})}
+        told = {node: f"{self._names.get(node, node)}: {why}" for node, why in self.unfit.items()}
+        return {**told, **({"actors": f"the last actor did not start: {self.failure}"} if self.failures else {})}
+
+    def name_of(self, seat: Seat) -> str:
+        """The node on which a seat's actor is, as people know it."""
+        return self._names.get(seat.facts.node, seat.machine)
 
     def refresh(self, nodes: list[Node]) -> None:
         """Ask for as many actors as there is room for, and let go of those that there is none for."""
-        self.nodes = nodes
+        self.nodes, self._names = nodes, names_of(nodes)
+        self.unfit = {node: why for node, why in self.unfit.items() if node in self._names}  # who is gone comes back as another
         self._look_again(len(self._seats) - capacity(nodes, self._needs, self._now_barred))
         self.room = capacity(nodes, self._needs, self._now_barred)
         leaving = {node.id for node in nodes if node.draining}
@@ -154,7 +161,7 @@ class Fleet:
                 self._on_no_start(seat, _cause(str(error)))
                 return
             if fault := facts.fault or self._one_class.take(facts.hardware):
-                self._note_fault(facts.node, f"{facts.machine}: {fault}")
+                self._note_fault(facts.node, fault)
                 self._retire(seat)
                 self.refresh(self.nodes)
                 return
@@ -208,7 +215,7 @@ class Fleet:
                 with suppress(self._ray.exceptions.RayError):
                     self.refresh(nodes)
             if time.monotonic() - heard > _SILENT_S:  # Ray itself ends the process without a word after 60 s
-                where = self._connection.address or "this machine"
+                where = "this machine" if self._connection.is_own else self._connection.where
                 self.lost = (
                     f"the Ray cluster at {where} has not answered for {_SILENT_S:g} s: its head is gone or cannot be reached"
                 )

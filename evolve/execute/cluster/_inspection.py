@@ -12,7 +12,7 @@ from evolve._errors import EnvironmentFault, EvolveError
 from evolve._version import __version__
 from evolve.evaluate import Check, doctor
 from evolve.execute._cards import need_gpus
-from evolve.execute.cluster._capacity import Node, capacity, needs_of, no_room
+from evolve.execute.cluster._capacity import Node, capacity, names_of, needs_of, no_room
 from evolve.execute.cluster._connection import Connection, is_own, load_ray
 from evolve.problem.contract._contract import Problem
 
@@ -58,7 +58,12 @@ def inspect_cluster(address: str = "", imports: Sequence[str] = ()) -> tuple[Che
     """
     with Connection(address) as connection:
         nodes = [node for node in connection.nodes() if node.alive]
-        return (*_driver(), _cluster(connection, nodes), *(_node(connection, node, tuple(imports)) for node in nodes))
+        names = names_of(nodes)
+        return (
+            *_driver(),
+            _cluster(connection, nodes),
+            *(_node(connection, node, names[node.id], tuple(imports)) for node in nodes),
+        )
 
 
 def _driver() -> list[Check]:
@@ -76,14 +81,14 @@ def _driver() -> list[Check]:
 
 def _cluster(connection: Connection, nodes: Sequence[Node]) -> Check:
     total = {name: sum(node.resources.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU")}
-    where = "started here" if connection.is_own else connection.address or "of this process"
+    where = "started here" if connection.is_own else f"at {connection.where}"
     found = f"Ray {connection.ray.__version__}, {where}; nodes: {len(nodes)}, CPUs: {total['CPU']:g}, GPUs: {total['GPU']:g}"
     return Check("cluster", bool(nodes), found, "" if nodes else "add a node: ray start --address=HOST:PORT")
 
 
-def _node(connection: Connection, node: Node, imports: tuple[str, ...]) -> Check:
+def _node(connection: Connection, node: Node, name: str, imports: tuple[str, ...]) -> Check:
     """One node, by a task that runs there."""
-    name, has = f"node {node.name} {node.id[:8]}", f"CPUs: {node.resources.get('CPU', 0):g}, GPUs: {node.resources.get('GPU', 0):g}"
+    name, has = f"node {name}", f"CPUs: {node.resources.get('CPU', 0):g}, GPUs: {node.resources.get('GPU', 0):g}"
     ray = connection.ray
     where = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
     task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=where)(_look)

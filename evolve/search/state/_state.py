@@ -63,6 +63,17 @@ class StopReason:
         return self.why if self.phase in (Phase.STOPPING, Phase.FAILED) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a driver has a run measured, as of ``RunOpened``: its machine, and what its executor runs blocks on."""
+
+    machine: str
+    executor: str
+    address: str
+    slots: int
+    nodes: int
+
+
 @dataclass(slots=True)
 class RunState:
     """What belongs to a run as a whole."""
@@ -76,6 +87,7 @@ class RunState:
     secret: str = ""  # what measurement seeds derive from; a run of an older version has none
     slots: int = 1
     tier: str = ""  # of the driver that has the run now
+    whereabouts: Whereabouts | None = None  # that driver's; None before the first
     unfit: dict[str, str] = field(default_factory=dict)  # nodes of its cluster that take no part, and why
     usage: Usage = field(default_factory=Usage)
     tickets: Tickets = field(default_factory=Tickets)

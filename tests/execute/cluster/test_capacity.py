@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve._errors import EnvironmentFault, UsageError
-from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, needs_of, nodes_of
+from evolve.execute.cluster._capacity import Node, SlotNeeds, capacity, names_of, needs_of, no_room, nodes_of
 from evolve.problem.contract._contract import Contract, Stage
 from evolve.problem.contract._placement import Placement, check_placement
 
@@ -63,6 +63,13 @@ def test_labels_are_read_as_ray_reads_them(wanted: str, found: str | None, fits:
     labels = {} if found is None else {"card": found}
     here = Node("a", "host", resources={"CPU": 2}, labels=labels)
     assert (here.holds(SlotNeeds(placement=Placement(labels={"card": wanted}))) == 2) is fits
+
+
+def test_nodes_are_told_apart_where_they_have_one_name_and_there_alone() -> None:
+    nodes = [Node("aaaaaaaa", "box"), Node("bbbbbbbb", "box"), Node("cccccccc", "pod"), Node("dddddddd", "pod", alive=False)]
+    assert names_of(nodes) == {"aaaaaaaa": "box aaaaaa", "bbbbbbbb": "box bbbbbb", "cccccccc": "pod"}
+    said = no_room(nodes, SlotNeeds(gpus=1))
+    assert "found box aaaaaa: 0 CPUs, 0 GPUs; box bbbbbb: 0 CPUs, 0 GPUs; pod: 0 CPUs, 0 GPUs;" in said
 
 
 def test_an_actor_is_asked_for_with_labels_fallback_and_without_unfit_nodes() -> None:

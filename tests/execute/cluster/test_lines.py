@@ -218,6 +218,21 @@ def test_a_node_that_did_not_fit_is_looked_at_again_and_later_each_time(monkeypa
         assert fleet.unfit == {"n": "no sandbox"}, "until it is known to be well"
 
 
+def test_nodes_that_take_no_part_are_told_by_name_until_they_are_gone() -> None:
+    fleet, (one, two) = fleet_of("box", "pod")
+    one.node, two.node = "a" * 8, "b" * 8
+    both = [Node("a" * 8, "box"), Node("b" * 8, "pod")]
+    fleet.refresh(both)
+    fleet._note_fault("a" * 8, "no sandbox")
+    assert fleet.troubles() == {"a" * 8: "box: no sandbox"}
+    assert fleet.name_of(two) == "pod"
+    fleet.refresh([*both, Node("c" * 8, "box")])
+    assert fleet.troubles() == {"a" * 8: "box aaaaaa: no sandbox"}
+    assert fleet.name_of(one) == "box aaaaaa"
+    fleet.refresh([Node("a" * 8, "box", alive=False), *both[1:]])
+    assert fleet.troubles() == {}
+
+
 @pytest.mark.parametrize(
     ("told", "cause"),
     [

@@ -66,7 +66,8 @@ def test_a_run_says_how_many_slots_the_cluster_gave(ray_here: Connection, tmp_pa
     run.optimize()
     (opened,) = [one.record for one in find_records(tmp_path / "run", (RunOpened.kind,))]
     assert isinstance(opened, RunOpened)
-    assert opened.slots == 2
+    assert (opened.slots, opened.executor, opened.nodes) == (2, "ray", 1)
+    assert opened.address == ray_here.ray.get_runtime_context().gcs_address  # whoever has started it, it is joined here
 
 
 def test_a_run_that_was_made_for_a_cluster_goes_on_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
