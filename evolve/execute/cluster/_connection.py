@@ -115,6 +115,11 @@ class Connection:
         file = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
         if isinstance(error, self.ray.exceptions.AuthenticationError) and file in said:
             return f"expected the cluster's token in {file} (RAY_AUTH_TOKEN_PATH), found no token there; copy it from the head."
+        if "No node info found" in f"{error.__cause__}":  # Ray looks for a node of the cluster on the driver's own machine
+            return (
+                f"expected this machine to be a node of the Ray cluster at {self.address}, found none of its nodes here; "
+                f"type: ray start --address={self.address} --num-cpus=0, or run evolve on a machine of the cluster."
+            )
         if "AuthToken" in printed + said:
             return (
                 f"expected the token that the Ray cluster at {self.address} was started with, found "
@@ -174,7 +179,7 @@ def _need_listener(address: str) -> None:
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or "=" in host or not port.isdigit():
         raise UsageError(f"expected executor.address=auto or HOST:PORT, found {address!r}; type for example executor.address=auto")
     socket.create_connection((host, int(port)), timeout=_ASK_S).close()
 

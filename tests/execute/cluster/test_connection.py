@@ -48,6 +48,7 @@ def test_a_ray_client_is_refused_with_the_reason(address: str) -> None:
 @pytest.mark.parametrize(
     ("address", "kind", "words"),
     [
+        ("executor.address=10.0.0.7:6379", "UsageError", "expected executor.address=auto or HOST:PORT, found 'executor.address="),
         ("nonsense", "UsageError", "expected executor.address=auto or HOST:PORT, found 'nonsense'"),
         ("127.0.0.1:{port}", "EnvironmentFault", "found none that answers ([Errno 111] Connection refused); type: ray status"),
     ],
@@ -84,6 +85,31 @@ except EnvironmentFault as error:
     assert (
         said
         == "expected the cluster's token in /no/ray.token (RAY_AUTH_TOKEN_PATH), found no token there; copy it from the head.\n"
+    )
+
+
+def test_a_driver_on_a_machine_that_is_no_node_is_told_to_make_it_one() -> None:
+    """Ray waits a minute for a node of the cluster on the driver's machine, and then raises this."""
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        address = f"127.0.0.1:{somebody.getsockname()[1]}"
+        code = f"""
+from evolve._errors import EnvironmentFault
+from evolve.execute.cluster._connection import Connection, load_ray
+def init(**how):
+    cause = RuntimeError("No node info found matching attributes: '' when trying to resolve node to connect to.")
+    raise ConnectionError("Failed to connect to Ray cluster at {address}") from cause
+load_ray().init = init
+try:
+    Connection({address!r})
+except EnvironmentFault as error:
+    print(error)
+"""
+        said = alone(code)
+    assert said == (
+        f"expected this machine to be a node of the Ray cluster at {address}, found none of its nodes here; "
+        f"type: ray start --address={address} --num-cpus=0, or run evolve on a machine of the cluster.\n"
     )
 
 
