@@ -27,23 +27,11 @@ from evolve.problem.contract._contract import Contract, Data
 _CHUNK = 1 << 22
 _LARGE = 1 << 30  # bytes, from which on it is said that they are being read
 _TICK_S = 2.0  # a file that was changed so shortly ago may be changed again without another time
-_MADE = frozenset(  # file systems whose files the kernel makes as they are read: some never end, some wait for what never comes
-    [
-        "proc",
-        "sysfs",
-        "cgroup",
-        "cgroup2",
-        "tracefs",
-        "debugfs",
-        "securityfs",
-        "configfs",
-        "devpts",
-        "bpf",
-        "pstore",
-        "efivarfs",
-        "mqueue",
-    ]
-)
+# File systems whose files the kernel makes as they are read: some never end, some wait for what never comes.
+_MADE = {
+    *("proc", "sysfs", "cgroup", "cgroup2", "tracefs", "debugfs", "securityfs"),
+    *("configfs", "devpts", "bpf", "pstore", "efivarfs", "mqueue"),
+}
 _KINDS = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISFIFO, "a pipe"),
@@ -153,8 +141,10 @@ def _look(path: str) -> Seen:
 
 
 def _need_data(found: os.stat_result, made: set[int], name: str) -> None:
-    """Raises:
-    _NotData: it is neither a file nor a folder.
+    """Find out that something is a file or a folder.
+
+    Raises:
+        _NotData: it is neither.
     """
     kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "")
     if found.st_dev in made:
