@@ -53,6 +53,7 @@ from evolve.engine.registry._registry import (
 from evolve.engine.requests._handlers import INTERRUPTED
 from evolve.engine.requests._limits import need_room
 from evolve.execute import Executor, ExecutorLost
+from evolve.problem._importable import check_importable
 from evolve.problem._load import copy_problem
 from evolve.problem.contract._contract import Problem
 from evolve.propose import Operator
@@ -145,6 +146,7 @@ def _made(
     made = operators_of(config.search, operators)
     problems = load_problems(config.problem)
     for problem in problems:
+        check_importable(problem)
         parts_of(config).archive(problem.contract, config.search)
         if config.llm.provider == "none" and not given and not operators:
             _need_reach(problem, config, made)

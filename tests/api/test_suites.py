@@ -61,6 +61,21 @@ def test_what_to_type_next_is_about_the_problem_that_gained_most(tmp_path: Path,
     assert f"next: evolve status {run} --problem ridge" in said(capsys, "status", run)
 
 
+@pytest.mark.parametrize("start", ["import not_there_at_all\n", "def (\n"], ids=["a missing module", "a syntax error"])
+def test_an_evaluator_that_cannot_be_imported_is_refused_before_anything_is_made(
+    start: str, problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluator = problems / "ridge" / "evaluate.py"
+    evaluator.write_text(start + evaluator.read_text())
+    for one in (problems, problems / "ridge"):
+        words = ("run", f"problem={one}", f"out={tmp_path / 'run'}", "budget.evaluations=10", "sandbox=none", "executor.slots=1")
+        assert main(list(words)) == 2
+        said = capsys.readouterr().err
+        assert "expected an evaluate.py of ridge that can be imported, found" in said
+        assert said.rstrip().endswith(f"type: evolve validate {problems / 'ridge'}")
+        assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture
 def one_noisy(problems: Path, tmp_path: Path) -> tuple[str, tuple[str, ...]]:
     """A run's folder, and the words that make it, of problems of which ridge is noisy."""
