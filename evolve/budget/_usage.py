@@ -83,6 +83,10 @@ class Usage:
         total = sum(self.wall_by_purpose.values())
         return self.wall_by_purpose.get(purpose, 0.0) / total if total else 0.0
 
+    def mean_wall_s(self, purpose: Purpose) -> float:
+        """Seconds that a measurement for this purpose took; less while some are under way, 0 before the first."""
+        return self.wall_by_purpose.get(purpose, 0.0) / max(self.count(purpose), 1)
+
     def count(self, *purposes: Purpose) -> int:
         """How many measurements were handed out for these purposes."""
         return sum(self.count_by_purpose.get(purpose, 0) for purpose in purposes)

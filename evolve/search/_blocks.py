@@ -5,7 +5,7 @@ from __future__ import annotations
 from archive import BlockClosed, BlockEntry, BlockStatus, ElitePlaced, Measured, MeasureIssued, Measurement, Purpose, Status
 from evolve._counted import counted
 from evolve.search import _results as offspring
-from evolve.search._schedule import final_runs
+from evolve.search._room import final_runs
 from evolve.search.claims import _claims as confirming
 from evolve.search.state._faults import TRIES, named
 from evolve.search.state._state import INITIAL, ProblemState

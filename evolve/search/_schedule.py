@@ -14,18 +14,17 @@ from dataclasses import dataclass, replace
 
 from archive import BlockEntry, Purpose, Resources, StartMode
 from evolve.budget._cpu_budget import INITIAL
-from evolve.budget._usage import Reservation, affordable_evaluations, exhausted
+from evolve.budget._usage import Reservation, affordable_evaluations
 from evolve.confirm import SIZES
+from evolve.search._room import FINAL_MARGIN, final_runs, is_warm, limit_without_room, reserved, reserved_for_end
 from evolve.search.claims import _evidence_runs as evidence
 from evolve.search.claims import _prospects as prospects
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState
 
-_FINAL_MARGIN = 1.15  # final runs take this much longer than the estimate before they are late
 _ENOUGH = 3  # programs that are measured again once scores are known not to repeat
 _BUILT_ON = 15  # the same, where warm results breed at once: only who stays in front is worth a check
 _LED_FOR = 50  # children that are measured while one leads
-_COLD_START_S = 2.0  # kept back for measuring the best of a warm run again cold
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ def final_block(state: ProblemState, now: float) -> PlannedBlock | None:
     population = state.population
     leader = population.leader
     budget = replace(state.budget, candidates=None)
-    affordable = not exhausted(budget, state.usage, now, Reservation(), queued=0.0)
-    spare = not exhausted(budget, state.usage, now, _reserved_for_end(state), queued=0.0)  # beside what the end itself is owed
+    affordable = not limit_without_room(state, now, Reservation(), budget=budget, beside=False)
+    spare = not limit_without_room(state, now, reserved_for_end(state), budget=budget)  # beside what the end itself is owed
     again = _repeat_faulty(state, (Purpose.VAULT,), early=True)  # what was opened is brought to its end
     if again or (spare and (again := _repeat_faulty(state, early=True))):
         return again
@@ -87,7 +86,7 @@ def final_block(state: ProblemState, now: float) -> PlannedBlock | None:
 def _in_time(state: ProblemState, now: float) -> bool:
     """Whether one more measurement fits before the wall limit."""
     clock = replace(state.budget, cpu_s=None, evaluations=None, candidates=None)
-    return not exhausted(clock, state.usage, now, Reservation(), queued=0.0)
+    return not limit_without_room(state, now, Reservation(), budget=clock, beside=False)
 
 
 def _check_repeats(state: ProblemState, leader: int) -> PlannedBlock | None:
@@ -109,7 +108,7 @@ def _check_repeats(state: ProblemState, leader: int) -> PlannedBlock | None:
 
 def _spend_reserve(state: ProblemState, leader: int) -> PlannedBlock | None:
     """What was kept back to check a leader that was checked before: it is measured once more, rather than nothing."""
-    kept = 1 <= _room(state, 0) <= _reserved_for_end(state).evaluations
+    kept = 1 <= _room(state, 0) <= reserved_for_end(state).evaluations
     return _replicate_one(state, leader, Purpose.RECHECK) if kept and not state.blocks and not _busy(state, leader) else None
 
 
@@ -155,13 +154,14 @@ def _spend_rest_on_evidence(state: ProblemState, now: float) -> PlannedBlock | N
     ahead = max(prospects.pending_cost(state), 2 * final_runs(state), SIZES[0].n_candidate + SIZES[0].n_control)
     spend = state.usage
     kept = Reservation(
-        wall_s=_FINAL_MARGIN * math.ceil(ahead / state.run.slots) * spend.measure_wall_s,
-        cpu_s=_FINAL_MARGIN * ahead * spend.measure_cpu_s,
+        wall_s=FINAL_MARGIN * math.ceil(ahead / state.run.slots) * spend.measure_wall_s,
+        cpu_s=FINAL_MARGIN * ahead * spend.measure_cpu_s,
         evaluations=ahead,
     )
     limits = replace(state.budget, candidates=None)
-    queued = state.n_unmeasured / state.run.slots
-    if exhausted(limits, spend, now, kept, queued=queued) or (state.run.tickets.has_external and _certain_enough(state, ahead)):
+    if limit_without_room(state, now, kept, budget=limits, queued=state.n_unmeasured):
+        return None
+    if state.run.tickets.has_external and _certain_enough(state, ahead):
         return None
     entries = evidence.replication_entries(state, _room(state, ahead))
     return PlannedBlock(Purpose.REMEASURE, entries, state.contract.stages[-1].needs) if entries else None
@@ -195,38 +195,6 @@ def _compare_with_initial(state: ProblemState) -> PlannedBlock | None:
     return _final(state, population.candidates[leader].id, 2 * final_runs(state)) if leader not in (None, INITIAL) else None
 
 
-def final_runs(state: ProblemState) -> int:
-    """Final measurements each of best and initial program; fewer where the budget cannot hold more than twice as many others."""
-    limit = state.budget.evaluations
-    runs = state.run.config.final_runs
-    return runs if limit is None else min(runs, max(limit - state.run.config.initial_runs, 0) // 4)
-
-
-def reserved(state: ProblemState) -> Reservation:
-    """What has to be left when searching ends: for its last measurements, and for those that the evaluator could not make."""
-    last, waiting = _reserved_for_end(state), len(state.faults.waiting)
-    return replace(last, evaluations=last.evaluations + waiting) if waiting else last
-
-
-def _reserved_for_end(state: ProblemState) -> Reservation:
-    """What has to be left for the measurements of the end itself."""
-    spend = state.usage
-    if not state.contract.noisy:
-        owed = 1 + (not state.steadiness.was_repeated(INITIAL))
-        limit = state.budget.evaluations
-        held = owed if limit is None else min(owed, max(limit // 4, int(_warm(state))))
-        return Reservation(wall_s=owed * (_COLD_START_S + spend.measure_wall_s), evaluations=held)
-    if state.final_comparison is not None:
-        owed = state.final_comparison[1]
-    else:
-        looks = not state.confirmations.confirmations and not policy_of(state).fixed_candidates  # a last look is made
-        owed = max(prospects.reserved_evaluations(state), 2 * final_runs(state) if looks else 0)
-    rounds = math.ceil(owed / 2 / state.run.slots) * 2
-    return Reservation(
-        wall_s=_FINAL_MARGIN * rounds * spend.measure_wall_s, cpu_s=_FINAL_MARGIN * owed * spend.measure_cpu_s, evaluations=owed
-    )
-
-
 def on_target(state: ProblemState, number: int | None) -> bool:
     """Whether a candidate is as good as ``stop.target`` asks, warm or cold; on a noisy problem by two measurements that are not
     far off."""
@@ -239,10 +207,6 @@ def on_target(state: ProblemState, number: int | None) -> bool:
             return False
         worth = min(worth, population.posterior_as_measured(number)[0])
     return worth >= population.sign * target
-
-
-def _warm(state: ProblemState) -> bool:
-    return state.contract.stages[-1].start is StartMode.WARM
 
 
 def _entry(state: ProblemState, number: int, stage: int, *, start: StartMode, stream: str = "search", index: int = 0) -> BlockEntry:
@@ -308,7 +272,7 @@ def _verify_cold(state: ProblemState) -> PlannedBlock | None:
     rows, leader = population.candidates, population.leader
     if state.steadiness.rejected and not (state.steadiness.was_repeated(INITIAL) or _busy(state, INITIAL)):
         return _replicate_one(state, INITIAL, Purpose.RECHECK)  # before others are blamed for what may be the evaluator's
-    if not _warm(state):
+    if not is_warm(state):
         return _check_long_leader(state)
     if state.usage.share_of_wall(Purpose.RECHECK) >= state.run.config.cold_check_share and not on_target(state, leader):
         return None

@@ -298,7 +298,7 @@ class Search:
 
     def _forget_shares(self) -> None:
         if len(self.states) > 1:
-            self.state.pool.sums = None
+            self.state.pool.sums = self.state.pool.owed_s = None
             for state in self.states:
                 state.share = None
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archive import Event, Purpose, RunClosed, StopRequested
-from evolve.budget._usage import exhausted
 from evolve.problem.contract._contract import Budget
 from evolve.search._rng import generator
-from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, reserved, waiting_block
+from evolve.search._room import limit_without_room, reserved
+from evolve.search._schedule import PlannedBlock, final_block, next_block, on_target, probe_initial, waiting_block
 from evolve.search.claims import _claims as confirming
 from evolve.search.policy import _arms
 from evolve.search.policy._policies import policy_of
@@ -93,8 +93,7 @@ def exhausted_limit(state: ProblemState, now: float) -> str:
     """The limit that leaves no room for another measurement once what is set aside is kept back ("" if none does)."""
     if state.population.leader is None:
         return ""
-    queued = state.n_unmeasured
-    return exhausted(effective_budget(state), state.usage, now, reserved(state), queued=queued / state.run.slots)
+    return limit_without_room(state, now, reserved(state), budget=effective_budget(state), queued=state.n_unmeasured)
 
 
 def is_draining(state: ProblemState, now: float, why: str) -> bool:

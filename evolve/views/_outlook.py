@@ -11,7 +11,7 @@ from typing import Any, cast
 from evolve._counted import counted
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._ledger import usd
-from evolve.search._schedule import final_runs, reserved
+from evolve.search._room import final_runs, reserved
 from evolve.search._stopping import NO_MODEL, NO_MODEL_NO_LIMIT, effective_budget, exhausted_limit, search_is_over
 from evolve.search.claims._openings import is_limit
 from evolve.search.claims._prospects import reserved_evaluations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evolve.budget._cpu_budget import INITIAL
 from evolve.confirm import Noise
 from evolve.problem.contract._contract import Budget
-from evolve.search._schedule import final_runs
+from evolve.search._room import final_runs
 from evolve.search._stopping import effective_budget, search_is_over
 from evolve.search.claims._claims import claims_of
 from evolve.search.claims._prospects import affords_one, confirm_budget

@@ -10,7 +10,7 @@ from typing import Any, cast
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import Usage, exhausted
 from evolve.problem.contract._contract import Budget
-from evolve.search._schedule import reserved
+from evolve.search._room import reserved
 from evolve.search.claims._prospects import affords_one, confirm_budget
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState

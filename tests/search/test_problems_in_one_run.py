@@ -20,6 +20,7 @@ from archive import (
     Measurement,
     Proposed,
     ProposeIssued,
+    StartMode,
     read_journal,
 )
 from evolve.config._schema import BudgetConfig, SuiteConfig
@@ -322,3 +323,36 @@ def test_a_claim_is_taken_back_when_what_is_opened_on_other_problems_finds_nothi
         assert (again.confirmed, again.problem) == (False, ours.problem)
         harness.recorder.write(again)
         assert confirming.next_record(ours, 0.0, "", None) is None
+
+
+# ------------------------------------------------------------------------------------------------ one clock
+
+
+class _Clock:
+    """A clock that goes on with what is measured, so many slots at once."""
+
+    def __init__(self, took_s: Mapping[str, float], slots: int) -> None:
+        self.now, self._took_s, self._slots = 0.0, took_s, slots
+
+    def __call__(self) -> float:
+        return self.now
+
+    def answer(self, entry: BlockEntry, files: Mapping[str, str]) -> Measurement:
+        took_s = self._took_s[read(files)[0] or "far"] * (1 if entry.start is not StartMode.COLD else 2)
+        self.now += took_s / self._slots
+        return replace(scored(score_of)(entry, files), wall_s=took_s, cpu_s=took_s)
+
+
+@pytest.mark.parametrize("wall_s", [6.0, 15.0, 40.0])
+@pytest.mark.parametrize("took_s", [{"near": 0.1, "far": 0.1}, {"near": 0.02, "far": 0.5}], ids=["alike", "of other costs"])
+def test_a_run_takes_the_time_that_it_has_and_no_more(took_s: dict[str, float], wall_s: float, tmp_path: Path) -> None:
+    clock = _Clock(took_s, slots=2)
+    with Harness(script(clock=clock, answer=clock.answer, budget=BudgetConfig(wall_s=wall_s)), tmp_path) as harness:
+        assert harness.drive() == "budget.wall_s"
+        states = harness.search.states
+        last = max(took_s.values())
+    assert wall_s - 3 * last < clock.now < wall_s + 2 * last
+    assert all(
+        one.population.leader in (0, None) or one.population.candidates[one.population.leader].measured_cold for one in states
+    )
+    assert all(one.part.usage.evaluations > 5 for one in states)

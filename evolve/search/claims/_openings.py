@@ -47,7 +47,7 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
     if any(vault.interim != milestone for vault in confirmations.has_open):
         return None
     now_known = _evidence(state, any_qualified=False)
-    if not now_known and population.by_descent and over and not _affords_another_run(state):
+    if not now_known and population.by_descent and over and not _affords_another_run(state, now):
         now_known = _evidence(state, any_qualified=True)  # whoever is best has too few runs, and will get no more
     able = rank(now_known)
     number = champion_test.champion if champion_test.champion in able else next(iter(able), None)
@@ -55,7 +55,7 @@ def next_opening(state: ProblemState, now: float, over: str) -> Opening | None:
         number = max(able, key=lambda one: population.descent.of(one)[0])
     if number is None:
         return None
-    left = min(confirm_budget(state, None if over else milestone) - confirmations.cost, _left(state))
+    left = min(confirm_budget(state, None if over else milestone) - confirmations.cost, _left(state, now))
     more = is_limit(over) or not state.run.tickets.has_external  # nothing more will come that could be better
     last = bool(over) and more and not confirmations.confirmations  # else an opening that is too small may cost a claim
     sizes = group[0].sizes if group else sizes_for(state, number, left, last=last)
@@ -82,15 +82,18 @@ def _evidence(state: ProblemState, *, any_qualified: bool) -> dict[int, float]:
     return {number: evidence for number, evidence in known.items() if evidence >= math.log(E_CLAIM)}
 
 
-def _left(state: ProblemState) -> float:
-    """Measurements that the budget has beside those that open vaults still take."""
-    limit = state.budget.evaluations
-    return math.inf if limit is None else limit - state.usage.evaluations - state.confirmations.outstanding
+def _left(state: ProblemState, now: float) -> float:
+    """Measurements that the budget and the clock have beside those that open vaults still take."""
+    limit, wall_s, took_s = state.budget.evaluations, state.run.budget.wall_s, state.usage.measure_wall_s
+    counted = math.inf if limit is None else limit - state.usage.evaluations
+    if wall_s is not None and took_s:
+        counted = min(counted, (wall_s - state.run.usage.elapsed(now)) * state.run.slots / took_s)
+    return counted - state.confirmations.outstanding
 
 
-def _affords_another_run(state: ProblemState) -> bool:
+def _affords_another_run(state: ProblemState, now: float) -> bool:
     """Whether one more run leaves enough for a vault."""
-    return _left(state) > SIZES[0].n_candidate + SIZES[0].n_control
+    return _left(state, now) > SIZES[0].n_candidate + SIZES[0].n_control
 
 
 def _is_remeasuring(state: ProblemState) -> bool:

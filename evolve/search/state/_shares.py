@@ -1,8 +1,9 @@
 """What of a run's budget is one problem's, where the run has several.
 
 A problem plans with the share of the budget that its share of the spending comes to: as if it went on so.  So the search of all of
-them is over at the same time, and each has kept back what its own end takes.  From then on its part stands fixed, by a record
-(``BudgetSet`` with the problem's id), and the others share what is left.  Where a run has one problem none of this is asked for.
+them is over at about the same time, and each has kept back what its own end takes (of the clock, which they share, all keep back
+what all take).  From then on its part stands fixed, by a record (``BudgetSet`` with the problem's id), and the others share what is
+left.  Where a run has one problem none of this is asked for.
 """
 
 from __future__ import annotations
@@ -42,10 +43,12 @@ class Part:
 
 @dataclass(slots=True)
 class Pool:
-    """The parts of all problems of a run.  ``sums`` is worked out once between two records: None once one may have changed it."""
+    """The parts of all problems of a run.  ``sums``, and ``owed_s``, the seconds of a slot that the ends of all of them take, are
+    worked out once between two records: None once one may have changed them."""
 
     parts: tuple[Part, ...]
     sums: _Sums | None = None
+    owed_s: float | None = None
 
     def in_sum(self) -> _Sums:
         """What those have in sum that are still searched, and what the others hold."""

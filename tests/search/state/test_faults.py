@@ -28,7 +28,7 @@ from archive import (
 )
 from evolve.problem.contract._contract import INCOMPLETE, DescriptorSpec
 from evolve.runs._checkpoint import dump_state, load_state
-from evolve.search._schedule import final_runs
+from evolve.search._room import final_runs
 from evolve.search.state._faults import ALARM, GAP, LEAST, OUTAGE_S, SHARE, TRIES, Faults, _lower
 
 KINDS = st.sampled_from([contract(), contract(noisy=True), contract(start=StartMode.WARM, block=3), contract(stages=2)])
