@@ -8,10 +8,11 @@ from pathlib import Path
 from evolve._errors import EvolveError
 from evolve._plugins import Plugin, need_plugin, offered, said
 from evolve.adapters._adapter import Adapter
+from evolve.adapters._autoresearch import Autoresearch
 from evolve.adapters._openevolve import OpenEvolve
 from evolve.problem._files import CONTRACT_FILE
 
-ADAPTERS: Mapping[str, Adapter] = {one.name: one for one in (OpenEvolve(),)}
+ADAPTERS: Mapping[str, Adapter] = {one.name: one for one in (Autoresearch(), OpenEvolve())}
 
 
 def adapter_names() -> tuple[str, ...]:

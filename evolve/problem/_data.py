@@ -79,6 +79,15 @@ def check_data(contract: Contract, *, remembered: Path | None = None, tell: Call
             )
 
 
+def hash_of(path: str) -> str:
+    """The SHA-256 of a file or folder of data, as ``problem.yaml`` has it.
+
+    Raises:
+        OSError: it cannot be read, or is something that a sandbox could not show.
+    """
+    return _hash_of(Data(name="", path=path, sha256=""), _memory(), _to_stderr)
+
+
 def marks_of(contract: Contract) -> tuple[tuple[int, ...], ...]:
     """What tells, without reading, that data was replaced: inode, size and times of each file, or of the folder itself."""
     marks: list[tuple[int, ...]] = []

@@ -1,0 +1,222 @@
+"""autoresearch's form of a problem (https://github.com/karpathy/autoresearch) and its forks': ``prepare.py``, ``train.py``,
+``program.md``, ``results.tsv``.
+
+The script trains under a budget of time and prints a summary with ``val_bpb``, which its own process computed: the contract says so
+(``scored_inside``).  The budget is measured from outside, seeds are imposed, and ``prepare.py`` and the data are read-only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from evolve._errors import EnvironmentFault, ProblemError
+from evolve._renamed import INITIAL_FOLDER
+from evolve.adapters._adapter import write_notes
+from evolve.adapters._autoresearch_checkout import PREPARE, PROGRAM, RESULTS, TRAIN, Checkout, History, read_checkout
+from evolve.adapters._python_files import PythonFile, distributions, read_python
+from evolve.problem._data import hash_of
+from evolve.problem._files import copy_pieces, scan
+from evolve.problem.contract._strict_yaml import read_yaml
+
+OWN_KEYS = "evolve.yaml"
+_TEXTS = Path(__file__).parent / "texts"
+_KEPT_KEYS = ("name", "metric", "goal", "scored_inside", "data", "stages", "editable")
+_OWN = ("command", "gpus", "cpus", "memory_mib")
+_LEFT_OUT = (".ipynb", ".png", ".lock", ".log", ".tsv", ".jsonl", ".md")
+_DEVICE_FILE = Path("/dev/nvidiactl")
+_MEMORY_MIB, _GPU_MEMORY_MIB, _LEAST_BYTES = 8192, 32768, 131072
+_MOST_LOOKED = 1 << 20
+_GPU_CORES = 4  # feed a card
+_ROWS_TOLD = 40
+_UNTIMED_LEAST_S, _UNTIMED_SHARE = 120.0, 0.4
+
+
+class Autoresearch:
+    """See ``evolve.adapters.Adapter``."""
+
+    name = "autoresearch"
+
+    def detect(self, path: Path) -> float:
+        """Sure where ``prepare.py`` has the budget and the metric; a little surer with the other two files beside it."""
+        try:
+            with (path / PREPARE).open("rb") as file:
+                text = file.read(_MOST_LOOKED)
+        except OSError:
+            return 0.0
+        if b"TIME_BUDGET" not in text or not ((path / PROGRAM).is_file() or (path / TRAIN).is_file()):
+            return 0.0
+        return 0.9 if (path / PROGRAM).is_file() and (path / TRAIN).is_file() else 0.7
+
+    def convert(self, path: Path, into: Path) -> Path:
+        if not (path / PREPARE).is_file():
+            raise ProblemError(
+                f"expected {PREPARE}, {TRAIN} and {PROGRAM} in {path}, found no {PREPARE}; name the folder that holds them."
+            )
+        own = read_yaml(path / OWN_KEYS) if (path / OWN_KEYS).is_file() else {}
+        if taken := [key for key in own if key in _KEPT_KEYS]:
+            raise ProblemError(f"{path / OWN_KEYS}: {taken[0]} is not to be chosen for a checkout of autoresearch; remove it.")
+        checkout = read_checkout(path, str(own.get("command", "")))
+        needed, absent = _packages(checkout)
+        gpus = own.get("gpus", _gpus(checkout))
+        contract: dict[str, object] = {
+            "name": _name(path),
+            "metric": "val_bpb",
+            "goal": "minimize",
+            "unit": "bits/byte",
+            "secondary": "any",
+            "noise": "noisy",
+            "compute_rule": "wall",
+            "params": {"untimed_s": {"default": _untimed(checkout), "low": 0.0}},
+            "editable": list(checkout.editable),
+            "max_bytes": max(_LEAST_BYTES, 2 * sum((path / one).stat().st_size for one in checkout.editable)),
+            "candidate_imports": needed,
+            "stages": [
+                {
+                    "name": "full",
+                    "time_s": checkout.timeout_s,
+                    "memory_mib": own.get("memory_mib", _GPU_MEMORY_MIB if gpus else _MEMORY_MIB),
+                    "cpus": own.get("cpus", min(_GPU_CORES, _cores()) if gpus else _cores()),
+                    **({"gpus": gpus, "exclusive": True} if gpus else {}),
+                }
+            ],
+            "gates": [{"metric": "val_bpb", "floor": 0.2, "why": "no model that was trained for minutes foretells text so well"}],
+            "scored_inside": "inside",
+            **({"data": [_data(checkout)]} if checkout.cache is not None else {}),
+        }
+        _write(into, checkout, contract | {key: value for key, value in own.items() if key not in _OWN})
+        write_notes(into, _said(checkout, contract, absent))
+        return into
+
+
+def _write(into: Path, checkout: Checkout, contract: Mapping[str, object]) -> None:
+    theirs = into / "inside" / "theirs"
+    theirs.mkdir(parents=True)
+    path = checkout.folder
+    copy_pieces(path, [one for one in scan(path) if _is_shown(one.path)], theirs)
+    shutil.copyfile(_TEXTS / "autoresearch_runner.py", into / "inside" / "runner.py")
+    shutil.copyfile(_TEXTS / "autoresearch_evaluate.py", into / "evaluate.py")
+    for name in checkout.editable:
+        place = into / INITIAL_FOLDER / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path / name, place)
+    options = {
+        "command": list(checkout.command),
+        "settings": dict(checkout.settings),
+        "time_budget_s": checkout.time_budget_s,
+        "cache": _below_home(checkout.cache) if checkout.cache is not None else "",
+        "protected": [PREPARE],
+    }
+    for file, values in (("inside/options.json", options), ("problem.yaml", contract)):
+        (into / file).write_text(json.dumps(values, indent=1), encoding="utf-8")
+    (into / "statement.md").write_text(_statement(checkout), encoding="utf-8")
+    if checkout.research:
+        (into / PROGRAM).write_text(checkout.research, encoding="utf-8")
+    if (path / RESULTS).is_file():
+        shutil.copyfile(path / RESULTS, into / f"README.{RESULTS}")  # decides no score
+
+
+def _is_shown(name: str) -> bool:
+    parts = name.split("/")
+    return not any(part.startswith(".") for part in parts) and not name.endswith(_LEFT_OUT) and name != OWN_KEYS
+
+
+def _name(path: Path) -> str:
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", path.resolve().name).strip("_")
+    return name if name[:1].isalpha() else f"autoresearch_{name}".rstrip("_")
+
+
+def _gpus(checkout: Checkout) -> int:
+    """A whole card where nothing else will do, or where there is one for who can use it."""
+    return int(checkout.device == "cuda" or (checkout.device == "any" and _DEVICE_FILE.exists()))
+
+
+def _cores() -> int:
+    """A script that trains without a card takes all there are, and then runs alone."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _untimed(checkout: Checkout) -> float:
+    """Seconds for imports, compiling and scoring together."""
+    return max(_UNTIMED_LEAST_S, _UNTIMED_SHARE * checkout.time_budget_s)
+
+
+def _packages(checkout: Checkout) -> tuple[list[str], dict[str, str]]:
+    """What the sandbox shows, and what to install for modules that are not here."""
+    path = checkout.folder
+    parts: list[PythonFile] = [read_python(path / one) for one in {PREPARE, *checkout.editable} if one.endswith(".py")]
+    local = {one.stem for one in path.glob("*.py")} | {one.name for one in path.iterdir() if one.is_dir()}
+    needed = frozenset().union(*(one.needed for one in parts)) - local
+    imported = frozenset().union(*(one.imported for one in parts)) - local - needed
+    there, lacking = distributions(needed)
+    optional, absent = distributions(imported)
+    return sorted({*there, *lacking.values(), *optional}), {**absent, **lacking}
+
+
+def _data(checkout: Checkout) -> dict[str, object]:
+    """What ``prepare.py`` left, as data of the contract.
+
+    Raises:
+        ProblemError: it left nothing, or where the sandbox cannot show it in its place.
+    """
+    cache = checkout.cache
+    assert cache is not None
+    prepare = f"cd {checkout.folder} && uv run {PREPARE}"
+    if not cache.is_dir() or not any(cache.iterdir()):
+        raise ProblemError(
+            f"expected the data that {PREPARE} makes in {cache}, found nothing there; type (it needs a network): {prepare}"
+        )
+    if not _below_home(cache):
+        raise ProblemError(
+            f"expected the data of {PREPARE} below the home folder, found it to be {cache}; put it into ~/.cache/autoresearch."
+        )
+    try:
+        found = hash_of(str(cache))
+    except OSError as error:
+        raise EnvironmentFault(f"{cache} cannot be read ({error}); mend that, or make it again: {prepare}") from error
+    return {"name": "cache", "path": str(cache), "sha256": found, "reader": "candidate"}
+
+
+def _below_home(cache: Path) -> str:
+    try:
+        return cache.relative_to(Path.home()).as_posix()
+    except ValueError:
+        return ""
+
+
+def _statement(checkout: Checkout) -> str:
+    script, seconds = " ".join(checkout.command), checkout.time_budget_s
+    rule = (
+        f"`{script}` is run and prints, behind a line `---`, a summary of `key: value` lines with `val_bpb`, bits of held-out text "
+        f"per byte; lower is better. It may train for {seconds:g} seconds, which are measured from outside, and takes at least ten "
+        f"steps. `{PREPARE}`, the data and the packages stay as they are; seeds written into the script are replaced by others.\n"
+    )
+    return rule + (_told(checkout.history) if checkout.history is not None else "")
+
+
+def _told(history: History) -> str:
+    """The latest experiments, as lines."""
+    rows = history.rows[-_ROWS_TOLD:]
+    if not rows:
+        return ""
+    lines = [" | ".join(row.get(name, "") for name in history.columns) for row in rows]
+    return "\n".join(
+        ["", f"Experiments made before ({' | '.join(history.columns)}), {len(rows)} of {len(history.rows)}:", "", *lines, ""]
+    )
+
+
+def _said(checkout: Checkout, contract: Mapping[str, object], absent: Mapping[str, str]) -> Iterator[str]:
+    yield (
+        f"{checkout.folder.name} is read as a checkout of autoresearch: python {' '.join(checkout.command)} trains for "
+        f"{checkout.time_budget_s:g} s; val_bpb is printed by code that shares a process with the candidate."
+    )
+    if checkout.device == "any" and not _gpus(checkout):
+        yield "No NVIDIA card is here, so it runs on the CPU; gpus: 1 in evolve.yaml beside it asks for one."
+    if checkout.history is not None:
+        yield f"{len(checkout.history.rows)} experiments of {RESULTS} are shown to models."
+    for name, package in absent.items():
+        yield f"{name} is imported and not installed: pip install {package}."

@@ -1,0 +1,134 @@
+"""Trains a candidate in a copy of its checkout and writes down what it printed and when.
+
+Runs in the sandbox only, beside the program that it starts: what is written here is no more than what that side says.  Seeds that
+the program's text sets are replaced by the measurement's in the copy that runs; data and the rest of the checkout are as they were.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KEPT = 64 << 10  # bytes of the end of what is printed
+STEP = re.compile(rb"\bstep[ :=]*(\d{1,9})")
+UNCOUNTED = 10  # the steps up to this one, in which things are compiled, are not part of the budget
+SEEDING = {"manual_seed", "manual_seed_all", "seed", "default_rng", "RandomState"}
+
+
+def with_seed(text, seed):
+    """The program with every number that seeds something replaced, and whether there was one; without one, torch's is set."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text, False
+    named = {
+        node.targets[0].id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+    }
+    places = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.func, (ast.Attribute, ast.Name)):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            first = node.args[0]
+            number = isinstance(first, ast.Constant) and isinstance(first.value, int)
+            if name in SEEDING and (number or (isinstance(first, ast.Name) and first.id in named)):
+                places.append(first)
+    lines = text.encode().splitlines(keepends=True)
+    if not places:
+        torch = [node for node in tree.body if isinstance(node, ast.Import) and any(one.name == "torch" for one in node.names)]
+        if torch:
+            line, at = torch[0].end_lineno - 1, torch[0].end_col_offset
+            lines[line] = lines[line][:at] + f"; torch.manual_seed({seed})".encode() + lines[line][at:]
+        return b"".join(lines).decode(), bool(torch)
+    for one in sorted(places, key=lambda one: (one.lineno, one.col_offset), reverse=True):
+        if one.lineno == one.end_lineno:
+            line = lines[one.lineno - 1]
+            lines[one.lineno - 1] = line[: one.col_offset] + str(seed).encode() + line[one.end_col_offset :]
+    return b"".join(lines).decode(), True
+
+
+def begin(options, seed):
+    """The checkout with the candidate's files in it, and a home folder in which the data lies where prepare.py left it."""
+    folder = os.path.join(os.getcwd(), "checkout")
+    shutil.copytree(os.path.join(HERE, "theirs"), folder)
+    seeded = False
+    for name in options["editable"]:
+        place = os.path.join(folder, name)
+        with open(os.path.join("/candidate", name), encoding="utf-8", newline="") as file:
+            text = file.read()
+        if name.endswith(".py"):
+            text, found = with_seed(text, seed)
+            seeded |= found
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if os.path.lexists(place):
+            os.chmod(place, 0o644)
+        with open(place, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    home = os.path.join(os.getcwd(), "home")
+    if options["cache"]:
+        place = os.path.join(home, options["cache"])
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.symlink("/data/cache", place)
+    os.makedirs(home, exist_ok=True)
+    return folder, home, seeded
+
+
+def hashes(folder, names):
+    found = {}
+    for name in names:
+        try:
+            with open(os.path.join(folder, name), "rb") as file:
+                found[name] = hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            found[name] = ""
+    return found
+
+
+def train(folder, home, options):
+    """Run the program; the end of what it printed, its exit status, and when its first and last step were told."""
+    environment = {**os.environ, **options["settings"], "HOME": home, "PYTHONUNBUFFERED": "1"}
+    began = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, *options["command"]], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    tail, marks = b"", {"first": None, "counted": None, "last": None}
+    while piece := os.read(child.stdout.fileno(), 1 << 16):
+        now, steps = time.monotonic() - began, [int(one) for one in STEP.findall(piece)]
+        if steps:
+            marks["last"] = now
+            marks["first"] = now if marks["first"] is None else marks["first"]
+            if marks["counted"] is None and steps[-1] >= UNCOUNTED:
+                marks["counted"] = now
+        tail = (tail + piece)[-KEPT:]
+    code = child.wait()
+    return tail, code, marks
+
+
+def main():
+    seed = int(sys.argv[1])
+    with open(os.path.join(HERE, "options.json"), encoding="utf-8") as file:
+        options = json.load(file)
+    folder, home, seeded = begin(options, seed)
+    before = hashes(folder, options["protected"])
+    tail, code, marks = train(folder, home, options)
+    after = hashes(folder, options["protected"])
+    answer = {
+        "log": tail.decode("utf-8", "replace"),
+        "code": code,
+        "marks": marks,
+        "seeded": seeded,
+        "changed": [name for name in before if before[name] != after[name]],
+    }
+    with open(os.path.join(os.environ["EVOLVE_OUTPUT"], "result.json"), "w", encoding="utf-8") as file:
+        json.dump(answer, file)
+
+
+if __name__ == "__main__":
+    main()

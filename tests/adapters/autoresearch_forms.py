@@ -1,0 +1,135 @@
+"""Small checkouts in the form of autoresearch and of its forks: a bigram model of bytes that trains for a second or two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PREPARE = '''"""Constants, data and the metric.  Do not modify."""
+
+import math
+import os
+
+import numpy as np
+
+MAX_SEQ_LEN = 8 * 4       # context length
+TIME_BUDGET = 1           # seconds of training
+EVAL_TOKENS = 2 * 1024
+
+CACHE_DIR = os.path.join(os.path.expanduser("~"), ".cache", "autoresearch")
+DATA_DIR = os.path.join(CACHE_DIR, "data")
+
+
+def load(split):
+    data = np.fromfile(os.path.join(DATA_DIR, split + ".bin"), dtype=np.uint8)
+    return data.astype(np.int64)
+
+
+def evaluate_bpb(logits):
+    data = load("val")[: EVAL_TOKENS + 1]
+    below = logits - logits.max(axis=1, keepdims=True)
+    logp = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+    return float(-logp[data[:-1], data[1:]].mean() / math.log(2))
+'''
+TRAIN = '''"""A bigram model of bytes, trained by gradient descent until the time is over."""
+
+import argparse
+import time
+
+import numpy as np
+
+from prepare import TIME_BUDGET, evaluate_bpb, load
+
+LEARNING_RATE = 0.5
+BATCH = 256
+SMOOTHING = 0.5
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--device", default="cpu")
+args = parser.parse_args()
+
+t_start = time.time()
+rng = np.random.default_rng(42)
+data = load("train")
+logits = 0.01 * rng.standard_normal((256, 256))
+step, trained = 0, 0.0
+while True:
+    t0 = time.time()
+    at = rng.integers(len(data) - 1, size=BATCH)
+    x, y = data[at], data[at + 1]
+    rows = logits[x]
+    p = np.exp(rows - rows.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(BATCH), y]).mean()
+    p[np.arange(BATCH), y] -= 1.0
+    np.add.at(logits, x, -LEARNING_RATE * SMOOTHING * p)
+    dt = time.time() - t0
+    if step > 10:
+        trained += dt
+    if step % 50 == 0:
+        print(f"\\rstep {step:05d} ({100 * trained / TIME_BUDGET:.1f}%) | loss: {loss:.6f}    ", end="", flush=True)
+    step += 1
+    if step > 10 and trained >= TIME_BUDGET:
+        break
+print()
+val_bpb = evaluate_bpb(logits)
+print("---")
+print(f"val_bpb:          {val_bpb:.6f}")
+print(f"training_seconds: {trained:.1f}")
+print(f"total_seconds:    {time.time() - t_start:.1f}")
+print(f"peak_vram_mb:     0.0")
+print(f"num_steps:        {step}")
+'''
+EXTRA_KEYS = 'print("dataset:          plays")\nprint("activation_checkpointing: disabled")\nprint("note: a line: with colons")\n'
+PROGRAM = """# autoresearch
+
+The training script runs for a **fixed time budget**. You launch it simply as: `uv run train.py`.
+If the data is missing, tell the human to run `uv run prepare.py`.
+
+**What you CAN do:**
+- Modify `train.py` - this is the only file you edit.
+
+**What you CANNOT do:**
+- Modify `prepare.py`. It is read-only.
+
+4. Run the experiment: `{command} > run.log 2>&1`
+
+**Timeout**: If a run exceeds {minutes} minutes, kill it.
+"""
+RESULTS = """commit\tval_bpb\tmemory_gb\tstatus\tdescription
+a1b2c3d\t4.997900\t0.4\tkeep\tbaseline
+b2c3d4e\t0.000000\t0.0\tcrash\tdouble the batch
+"""
+WIDE = """commit\tval_bpb\tmemory_gb\tnum_steps\ttok_per_sec\tmachine\tseed\tstatus\thypothesis\tdescription
+a1b2c3d\t4.99\t0.4\t900\t12\tbox\t1\tkeep\tnone\tbaseline
+b2c3d4e\t4.95\t0.4\t901\t12\tbox\t1\tparked\tsmaller\thalve\tthe rate
+c3d4e5f\t4.97
+"""
+TEXT = b"the quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 400
+
+
+def write_checkout(
+    folder: Path,
+    *,
+    prepare: str = PREPARE,
+    train: str = TRAIN,
+    command: str = "uv run train.py",
+    minutes: str = "1",
+    results: str = "",
+) -> Path:
+    """A checkout; its data is put into the home folder that ``HOME`` names by ``write_data``."""
+    folder.mkdir(parents=True)
+    (folder / "prepare.py").write_text(prepare)
+    (folder / "train.py").write_text(train)
+    (folder / "program.md").write_text(PROGRAM.format(command=command, minutes=minutes))
+    (folder / "pyproject.toml").write_text('[project]\nname = "small"\nversion = "0"\n')
+    if results:
+        (folder / "results.tsv").write_text(results)
+    return folder
+
+
+def write_data(home: Path) -> Path:
+    data = home / ".cache" / "autoresearch" / "data"
+    data.mkdir(parents=True)
+    (data / "train.bin").write_bytes(TEXT)
+    (data / "val.bin").write_bytes(TEXT[:4096])
+    return data.parent
