@@ -85,7 +85,10 @@ def hash_of(path: str) -> str:
     Raises:
         OSError: it cannot be read, or is something that a sandbox could not show.
     """
-    return _hash_of(Data(name="", path=path, sha256=""), _memory(), _to_stderr)
+    try:
+        return _hash_of(Data(name="", path=path, sha256=""), _memory(), _to_stderr)
+    except _NotData as error:
+        raise OSError(str(error)) from error
 
 
 def marks_of(contract: Contract) -> tuple[tuple[int, ...], ...]:
