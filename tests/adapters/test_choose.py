@@ -80,10 +80,10 @@ def test_nothing_fits_and_the_forms_are_named(package, tmp_path: Path) -> None:
     with pytest.raises(ProblemError) as caught:
         load_problem(tmp_path / "p")
     ours = f"expected a file problem.yaml in {tmp_path / 'p'}, found none; see `evolve new` for a working one."
-    forms = "Other forms that are understood: openevolve, cards; problem=NAME:PATH reads a folder as one of them."
+    forms = "Other forms that are understood: autoresearch, openevolve, cards; problem=NAME:PATH reads a folder as one of them."
     assert str(caught.value) == f"{ours} {forms}"
     with pytest.raises(
-        ProblemError, match=r"found a file; make one: evolve new DIR\. Other forms that are understood: openevolve, cards"
+        ProblemError, match=r"found a file; make one: evolve new DIR\. Other forms that are understood: autoresearch, openevolve, cards"
     ):
         load_problem(tmp_path / "file")
     with pytest.raises(ProblemError, match=r"found nothing; make one: evolve new DIR$"):

@@ -132,7 +132,7 @@ def test_a_problem_of_its_own_form_is_searched_and_outlives_the_package(with_it,
     machines = answer("query", "SELECT DISTINCT machine FROM measurements", cwd=tmp_path, env=with_it)
     assert machines["rows"] == [["theirs"]]
     done = evolve("validate", "halves", cwd=tmp_path, env=without_it | env)
-    assert (done.returncode, "Other forms that are understood: openevolve;" in done.stderr) == (2, True)
+    assert (done.returncode, "Other forms that are understood: autoresearch, openevolve;" in done.stderr) == (2, True)
     shutil.rmtree(form)
     shutil.rmtree(tmp_path / "cache")
     done = evolve("resume", "run", "budget.evaluations=25", "--json", cwd=tmp_path, env=with_it | env)

@@ -79,6 +79,7 @@ def test_the_commands_are_these() -> None:
         "evolve validate tour",
         "evolve validate tour better.py",
         "evolve run problem=./tour problem.params.n=60",
+        "cd /shared/shards && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum",
     ]
 
 
