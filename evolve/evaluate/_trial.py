@@ -7,7 +7,7 @@ with a status; an exception in ``evaluate`` is the evaluator's own fault.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -180,6 +180,29 @@ class Sandbox(Protocol):
 
         Raises:
             ValueError: two equal calls, or none that is timed.
+        """
+
+    def converse(
+        self,
+        entry: str,
+        ask: Callable[[Mapping[str, object] | None, float], Mapping[str, object] | None],
+        returns: Mapping[str, Array | JsonValue],
+        *,
+        arrays: bool = True,
+        most_calls: int = 10_000,
+        inputs: Mapping[str, bytes | Path] | None = None,
+    ) -> Reply:
+        """Call one function again and again in one process, each call made up from the answer to the one before, and timed.
+
+        ``ask`` gets the values of the last answer and the seconds that it took by this process's clock, the way there and back
+        included (before the first call None, and how long loading took); it gives the next call's arguments, or None to end.  All
+        calls return the same.  So a program can be served its data in pieces under a budget of time that it cannot read ahead in:
+        what it has not been sent it cannot work on.  ``arrays``: some arguments are numpy arrays.
+
+        ``Reply.values`` holds the last answer alone, ``Reply.timing`` the seconds of each call.
+
+        Raises:
+            ValueError: ``ask`` made more than ``most_calls``.
         """
 
     def run(

@@ -266,7 +266,10 @@ def answer_turns(request: dict, fd: int) -> None:
     entry = _load(request)
     _write_turn({}, [])
     for returns in request["returns"]:
-        heads, data = _answer(entry, marshal.loads(_read_turn(fd)), returns)
+        message = _read_turn(fd)
+        if not message:  # there are no more calls
+            break
+        heads, data = _answer(entry, marshal.loads(message), returns)
         _write_turn({"values": [heads]}, data)
     leave(0)
 

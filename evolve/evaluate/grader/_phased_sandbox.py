@@ -56,6 +56,20 @@ class PhasedSandbox:
     ) -> Reply:
         return self._inside(lambda: self._sandbox.time_calls(entry, calls, returns, warm_up=warm_up, inputs=inputs))
 
+    def converse(
+        self,
+        entry: str,
+        ask: Callable[[Mapping[str, object] | None, float], Mapping[str, object] | None],
+        returns: Mapping[str, Array | JsonValue],
+        *,
+        arrays: bool = True,
+        most_calls: int = 10_000,
+        inputs: Mapping[str, bytes | Path] | None = None,
+    ) -> Reply:
+        return self._inside(
+            lambda: self._sandbox.converse(entry, ask, returns, arrays=arrays, most_calls=most_calls, inputs=inputs)
+        )
+
     def run(
         self,
         argv: Sequence[str],

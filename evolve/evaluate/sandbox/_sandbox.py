@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -12,6 +12,7 @@ from random import SystemRandom
 import numpy as np
 
 from archive import StartMode, Status
+from evolve._counted import counted
 from evolve.evaluate._entry import is_relative
 from evolve.evaluate._readers import Frame, Unreadable, frame_limit, read_files, read_frame, read_values, reply_limit
 from evolve.evaluate._text import clean_log, clean_text
@@ -22,7 +23,7 @@ from evolve.evaluate.isolation._limits import Limits, limits_of
 from evolve.evaluate.sandbox._command import CommandMonitor
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
 from evolve.evaluate.sandbox._request import Request, Returns, pack_call
-from evolve.evaluate.sandbox._timed import N_EMPTY, TimedMonitor, Turns
+from evolve.evaluate.sandbox._timed import N_EMPTY, Conversation, Exchange, TimedMonitor, Turns
 from evolve.evaluate.sandbox.starts._start import Launch, RunningTree, Starts
 from evolve.problem.contract._contract import Stage
 
@@ -124,6 +125,28 @@ class TrialSandbox:
 
         return self._do(request, self._wanted, inputs or {}, True, 1, 0, read, turns)
 
+    def converse(
+        self,
+        entry: str,
+        ask: Callable[[Mapping[str, object] | None, float], Mapping[str, object] | None],
+        returns: Returns,
+        *,
+        arrays: bool = True,
+        most_calls: int = 10_000,
+        inputs: Mapping[str, bytes | Path] | None = None,
+    ) -> Reply:
+        """Call one function again and again, each call made up from the answer before; see ``evolve.evaluate.Sandbox``."""
+        said = Conversation(ask, returns, most_calls)
+        request = {"entry": entry, "returns": [returns] * most_calls, "turns": N_EMPTY, "arrays": arrays}
+
+        def read(watched: ProcessResult) -> Reply:
+            if said.next is not None:
+                return Reply(status=Status.INVALID, reason=f"it ended after {counted(len(said.seconds), 'call')}")
+            timing = Timing(seconds=tuple(said.seconds), overhead_s=min(said.empty_s), load_s=said.load_s)
+            return Reply(status=Status.OK, values=(said.last,), timing=timing, output_hash=_hash(said.last_frame))
+
+        return self._do(request, self._wanted, inputs or {}, True, 1, 0, read, said)
+
     def run(
         self,
         argv: Sequence[str],
@@ -169,7 +192,7 @@ class TrialSandbox:
 
     @plain_umask()
     def _do(  # type: ignore[no-untyped-def]
-        self, what, wanted, inputs, budgeted, n_items, max_reply, read, turns: Turns | None = None
+        self, what, wanted, inputs, budgeted, n_items, max_reply, read, turns: Exchange | None = None
     ) -> Reply:
         if bad := [name for name in inputs if not is_relative(name)]:
             raise ValueError(f"an input is a relative path below /input, not {bad[0]!r}")

@@ -15,16 +15,38 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+from evolve.evaluate._readers import Unreadable, read_frame, read_values, reply_limit
 from evolve.evaluate.child._spawn import End
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
+from evolve.evaluate.sandbox._request import Returns, pack_call
 from evolve.evaluate.sandbox.starts._start import RunningTree
 
 MAGIC = b"EVT1"  # begins the answer to one call: then its length in 8 bytes, then a frame as of any reply
 _HEAD = len(MAGIC) + 8
 N_EMPTY = 25
+
+
+class Exchange(Protocol):
+    """What is sent to a process, one message after the answer to the other."""
+
+    @property
+    def next(self) -> bytes | None:
+        """What is to be sent now; None when all is done."""
+
+    @property
+    def most(self) -> int:
+        """The greatest length of the answer that is due."""
+
+    @property
+    def farewell(self) -> bytes:
+        """What is sent when all is done, where the other side cannot know that it is."""
+
+    def answered(self, frame: bytes, seconds: float) -> str:
+        """The answer that was due, and how long it took.  What is wrong with it, "" where nothing is."""
 
 
 class Turns:
@@ -59,9 +81,13 @@ class Turns:
         """The greatest length of the answer that is due."""
         return self._most[len(self._answered)]
 
-    def answered(self, frame: bytes, seconds: float) -> None:
-        """The answer that was due, and how long it took."""
+    @property
+    def farewell(self) -> bytes:
+        return b""
+
+    def answered(self, frame: bytes, seconds: float) -> str:
         self._answered.append((frame, seconds))
+        return ""
 
     @property
     def frames(self) -> list[bytes]:
@@ -80,10 +106,75 @@ class Turns:
         return self._answered[N_EMPTY][1] if len(self._answered) > N_EMPTY else 0.0
 
 
+class Conversation:
+    """Calls of which each is made up when the answer to the one before is there.
+
+    Args:
+        ask: Given the values of the last answer (None before the first call) and how many seconds it took (before the first: how
+            long loading did), the next call's arguments, or None when there are to be no more.
+        returns: What every call returns.
+        calls: As many there may be at most.
+    """
+
+    farewell = bytes(8)  # a call of no length
+
+    def __init__(
+        self, ask: Callable[[Mapping[str, object] | None, float], Mapping[str, object] | None], returns: Returns, calls: int
+    ) -> None:
+        self._ask, self._returns, self._left = ask, returns, calls
+        self._before = [*[(0).to_bytes(8, "little")] * N_EMPTY, bytes(8)]
+        self._call: bytes | None = None
+        self.seconds: list[float] = []
+        self.empty_s: list[float] = []
+        self.load_s = 0.0
+        self.last: Mapping[str, object] = {}
+        self.last_frame = b""
+
+    @property
+    def next(self) -> bytes | None:
+        return self._before[0] if self._before else self._call
+
+    @property
+    def most(self) -> int:
+        return 4096 if self._before else reply_limit([self._returns])
+
+    def answered(self, frame: bytes, seconds: float) -> str:
+        if self._before:
+            del self._before[0]
+            if self._before:
+                self.empty_s.append(seconds)
+                return ""
+            self.load_s = seconds
+            self._call = self._made(self._ask(None, seconds))
+            return ""
+        try:
+            (self.last,) = read_values(read_frame(frame, len(self._returns) + 1), [self._returns])
+        except Unreadable as error:
+            return str(error)
+        self.seconds.append(seconds)
+        self.last_frame = frame
+        self._call = self._made(self._ask(self.last, seconds))
+        return ""
+
+    def _made(self, arguments: Mapping[str, object] | None) -> bytes | None:
+        """The bytes of a call.
+
+        Raises:
+            ValueError: there are more than were announced; the evaluator's mistake.
+        """
+        if arguments is None:
+            return None
+        if not self._left:
+            raise ValueError("more calls than were announced; raise most_calls")
+        self._left -= 1
+        packed = pack_call(arguments)
+        return len(packed).to_bytes(8, "little") + packed
+
+
 class TimedMonitor(ProcessMonitor):
     """Watches one process tree and takes turns with it.  ``ProcessResult.reply`` is the failure that the stub tells, or nothing."""
 
-    def __init__(self, started: RunningTree, limits: Limits, turns: Turns) -> None:
+    def __init__(self, started: RunningTree, limits: Limits, turns: Exchange) -> None:
         super().__init__(started.running, started.meter, started.reply_fd, started.log_fd, limits, 1 << 62)
         self._turns = turns
         self._request_w = started.request_w
@@ -95,6 +186,9 @@ class TimedMonitor(ProcessMonitor):
     def run(self) -> ProcessResult:
         try:
             return super().run()
+        except BaseException:
+            self._running.kill()  # whoever makes up the next call failed at it
+            raise
         finally:
             os.close(self._request_w)
 
@@ -109,7 +203,7 @@ class TimedMonitor(ProcessMonitor):
 
     def _send(self) -> None:
         message = self._turns.next
-        self._unsent = memoryview(message or b"")
+        self._unsent = memoryview(self._turns.farewell if message is None else message)
         self._begun = time.perf_counter()
         self._write()
 
@@ -153,10 +247,11 @@ class TimedMonitor(ProcessMonitor):
         elif len(buffer) - _HEAD > size:
             self._refuse("an answer to a call that was not made yet")
         elif len(buffer) - _HEAD == size:
-            self._turns.answered(bytes(buffer[_HEAD:]), now - self._begun)
+            if wrong := self._turns.answered(bytes(buffer[_HEAD:]), now - self._begun):
+                self._refuse(wrong)
+                return
             buffer.clear()
-            if self._turns.next is not None:
-                self._send()
+            self._send()
 
     def _refuse(self, what: str) -> None:
         if not self._broke:
