@@ -70,7 +70,8 @@ def load_problem(
     chosen = _choose(read, params or {}, bundle)
     pieces = scan(folder)
     paths = file_paths(folder, pieces)
-    initial = _read_initial(folder, paths, old_words=old_words)
+    variant = str(chosen[read.contract.initial_by]) if read.contract.initial_by else ""
+    initial = _read_initial(folder, paths, variant, old_words=old_words)
     contract = _fit(read.contract, folder, initial)
     identity = f"{contract.name}@{_contract_hash(read, chosen)}"
     if prepare:
@@ -155,9 +156,17 @@ def _contract_hash(read: ContractFile, chosen: Mapping[str, Param]) -> str:
     return hash_lines([json.dumps(meaning, sort_keys=True), json.dumps(dict(chosen), sort_keys=True)])[:12]
 
 
-def _read_initial(folder: Path, paths: tuple[str, ...], *, old_words: bool) -> dict[str, str]:
+def _read_initial(folder: Path, paths: tuple[str, ...], variant: str, *, old_words: bool) -> dict[str, str]:
+    """The files of ``initial/``, or of its folder ``variant`` where it has several programs."""
     is_old = any(path.startswith(f"{OLD_INITIAL_FOLDER}/") for path in paths)
     name = OLD_INITIAL_FOLDER if old_words and is_old else INITIAL_FOLDER
+    if variant:
+        name = f"{name}/{variant}"
+        if not any(path.startswith(f"{name}/") for path in paths):
+            there = sorted({path.split("/")[1] for path in paths if path.startswith(f"{INITIAL_FOLDER}/") and path.count("/") > 1})
+            raise ProblemError(
+                f"expected an initial program in {folder / name}, found {', '.join(there) or 'none'} there; name one that is there."
+            )
     initial = {path.removeprefix(f"{name}/"): _text(folder / path) for path in paths if path.startswith(f"{name}/")}
     place, old = folder / name, folder / OLD_INITIAL_FOLDER
     for path in initial:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from archive import candidate_id, read_journal
 from evolve._counted import counted
-from evolve._renamed import INITIAL_FOLDER
 from evolve.budget._cpu_budget import INITIAL
 from evolve.config._schema import BudgetConfig, ProblemConfig, RunConfig
 from evolve.confirm import E_CLAIM, MAX_RUNS, MIN_DF, WORTH_SD, e_value_of
@@ -85,11 +84,11 @@ def compare(
 
 def _with_seed(problem: Problem, seed: Mapping[str, str], target: Path) -> None:
     """A copy of the problem whose initial program is another one."""
-    copy_problem(problem, target)
+    initial = copy_problem(problem, target).initial_folder
     for path in problem.initial_files:
-        (target / INITIAL_FOLDER / path).unlink()
+        (initial / path).unlink()
     for path, text in seed.items():
-        file = target / INITIAL_FOLDER / path
+        file = initial / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archive import Axis, ProblemInfo, Resources, StartMode
+from evolve._renamed import INITIAL_FOLDER
 from evolve.problem.contract._placement import ANYWHERE, Placement
 
 Param = float | int | str | bool
@@ -139,6 +140,7 @@ class Contract:
     noisy: bool = False
     compute_rule: str = "none"
     params: Mapping[str, Param] = field(default_factory=dict)
+    initial_by: str = ""  # the param whose value is the folder of ``initial/`` that the search starts from
     editable: tuple[str, ...] = ()
     may_add_files: bool = False
     max_bytes: int = 65536
@@ -221,6 +223,11 @@ class Problem:
     evaluator: str
     pieces: tuple[Piece, ...] = ()
     assets_digest: str = ""
+
+    @property
+    def initial_folder(self) -> Path:
+        """Where the initial program's files lie."""
+        return self.folder / INITIAL_FOLDER / str(self.params[self.contract.initial_by] if self.contract.initial_by else "")
 
     @property
     def info(self) -> ProblemInfo:

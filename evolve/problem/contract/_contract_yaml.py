@@ -104,6 +104,7 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
         noisy=top.choice("noise", keys.NOISE, "deterministic") == "noisy",
         compute_rule=top.choice("compute_rule", keys.COMPUTE_RULES, "none"),
         params={name: rule.default for name, rule in rules.items()},
+        initial_by=_initial_by(top, rules),
         editable=top.paths("editable"),
         may_add_files=top.flag("may_add_files", False),
         max_bytes=top.integer("max_bytes", 65536, 1, MAX_BYTES),
@@ -280,6 +281,18 @@ def _data(top: Section) -> tuple[Data, ...]:
         )
     _unique(top, "data", [one.name for one in data])
     return tuple(data)
+
+
+def _initial_by(top: Section, rules: Mapping[str, ParamRule]) -> str:
+    """The param that chooses the initial program: a text, which names a folder."""
+    name = top.text("initial_by", "")
+    if name and (name not in rules or not isinstance(rules[name].default, str)):
+        raise top.error(
+            "initial_by",
+            "a param whose values are names of folders",
+            f"write for example initial_by: start, params: {{start: {name}}}",
+        )
+    return name
 
 
 def _meaningful_comments(top: Section) -> tuple[str, ...]:

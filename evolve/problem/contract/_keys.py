@@ -75,6 +75,12 @@ TOP: Mapping[str, Key] = {
     ),
     "params": Key("mapping", "{}", "a default, or the keys below", "What `problem.params.NAME=VALUE` may set, by name."),
     "editable": _list("paths", "relative, inside `initial/`", "Files that may change; by default all that are not hidden."),
+    "initial_by": Key(
+        "name",
+        '""',
+        "a param",
+        "The param that chooses among several initial programs: each lies in the folder of `initial/` that the value names.",
+    ),
     "may_add_files": _flag("Whether a child may add files."),
     "max_bytes": _whole("65536", 1, MAX_BYTES, "Bytes of all files of a program together."),
     "meaningful_comments": _list("texts", "or `all`", "What comments begin with that make another program."),

