@@ -1,8 +1,8 @@
 """An open-ended evolutionary search engine for code whose quality is a measured number.
 
 ``create_run`` makes a run and ``open_run`` opens one that is there; a ``Run`` is driven, asked, told and read.  ``load_problem``,
-``measure`` and ``validate`` need no run.  ``evolve.models`` says which language models are asked, ``evolve.testing`` holds suites
-for parts of your own, and the package ``archive`` reads journals.
+``measure`` and ``validate`` need no run.  ``evolve.models`` says which language models are asked, ``evolve.speedrun`` re-checks
+records of the NanoGPT speedrun, ``evolve.testing`` holds suites for parts of your own, and the package ``archive`` reads journals.
 """
 
 from importlib import import_module
@@ -73,7 +73,7 @@ _HOMES = {
     "open_run": "evolve.engine.api._create:open_run",
     "validate": "evolve.validation._validate:validate",
 }
-_ROOMS = ("models", "testing")  # that are public too
+_ROOMS = ("models", "speedrun", "testing")  # that are public too
 
 
 def __getattr__(name: str) -> object:

@@ -10,7 +10,7 @@ from typing import NoReturn
 from evolve._errors import UsageError, suggest
 
 _HELP_WIDTH = 26
-_PATHS = frozenset({"RUN", "DIR", "FILE", "FILES"})
+_PATHS = frozenset({"RUN", "DIR", "FILE", "FILES", "FOLDER"})
 _NEVER_EMPTY = _PATHS | {"ID", "NAMES"}
 
 
@@ -121,7 +121,7 @@ def reference(overview: str, verbs: Sequence[Verb]) -> str:
 | code | meaning |
 |---|---|
 | 0 | done, also when nothing was confirmed |
-| 1 | a negative verdict (`validate`), or a run that failed or was degraded: see below |
+| 1 | a negative verdict (`validate`, `redteam`, `speedrun`), or a run that failed or was degraded: see below |
 | 2 | usage or configuration: the message says what to type |
 | 3 | the machine lacks something: a sandbox, a package, room on the disk, a stdout that takes the answer |
 | 130 | interrupted, or its terminal went away, after a clean commit |
