@@ -98,29 +98,20 @@ def _broken_clock(trial: Trial) -> str:
 def _wrong_averages(trial: Trial) -> list[Line]:
     """Lines whose average fits none of the three forms, by the form that fits most: over all steps, over those after the tenth, and
     since the last validation."""
-    validations = [line for line in trial.validations if _finite(line.average_ms)]
-    before = dict(zip(trial.validations[1:], trial.validations, strict=False))
-
-    def over_all(line: Line, skipped: int) -> bool:
-        n = line.step - skipped
-        return n <= 0 or _fits(line.seconds * 1e3 / n, line, n)
-
-    def since(line: Line) -> bool:
-        last = before.get(line)
-        n = line.step - last.step if last else 0
-        return n <= 0 or _fits((line.seconds - last.seconds) * 1e3 / n, line, n) if last else True
-
     lines = [line for line in trial.lines if _finite(line.average_ms)]
-    forms = (
-        [line for line in lines if not over_all(line, 0)],
-        [line for line in lines if not over_all(line, 10)],
-        [line for line in validations if not since(line)],
-    )
-    return min(forms, key=len)
+    wrong: list[list[Line]] = []
+    for skipped in (0, 10):
+        wrong.append([line for line in lines if line.step > skipped and not _fits(line.seconds, line.step - skipped, line)])
+        if not wrong[-1]:
+            return []
+    pairs = [(before, line) for before, line in itertools.pairwise(trial.validations) if _finite(line.average_ms)]
+    wrong.append([line for before, line in pairs if not _fits(line.seconds - before.seconds, line.step - before.step, line)])
+    return min(wrong, key=len)
 
 
-def _fits(average: float, line: Line, n: int) -> bool:
-    return abs(average - float(line.average_ms)) <= 0.0051 + 1.1 / n
+def _fits(seconds: float, steps: int, line: Line) -> bool:
+    """Whether the average is that of some seconds over some steps, all of them rounded as they are printed."""
+    return steps <= 0 or abs(1e3 * seconds / steps - float(line.average_ms)) <= 0.0051 + 1.1 / steps
 
 
 def _finite(text: str) -> bool:
@@ -177,7 +168,8 @@ def one_step_count(case: Case) -> Answer:
 def independent(case: Case) -> Answer:
     """No run is a copy of another, and no two have one seed."""
     runs = [run for one in case.compared for run in one.runs]
-    copies = [f"{a.name} and {b.name} ({why})" for a, b in itertools.combinations(runs, 2) if (why := _same(a.trial, b.trial))]
+    marks = [(run.name, _clock(run.trial), _losses(run.trial)) for run in runs]
+    copies = [f"{a[0]} and {b[0]} ({why})" for a, b in itertools.combinations(marks, 2) if (why := _same(a, b))]
     if copies:
         return fails(f"{counted(len(copies), 'pair')} of logs that are one run: {some(copies, 2)}")
     one_hash = len({run.log.source_hash for run in case.runs}) == 1
@@ -196,16 +188,25 @@ def independent(case: Case) -> Answer:
     return holds(f"of {counted(len(runs), 'run')} no two share their clock or their losses; {told}")
 
 
-def _same(a: Trial, b: Trial) -> str:
+Mark = tuple[str, frozenset[object], frozenset[object]]  # a run: its name, clock and losses
+
+
+def _clock(trial: Trial) -> frozenset[object]:
+    return frozenset((line.step, line.time) for line in trial.lines if line.step > FIRST_STEPS)
+
+
+def _losses(trial: Trial) -> frozenset[object]:
+    return frozenset((line.step, line.losses) for line in trial.validations if line.step > FIRST_STEPS)
+
+
+def _same(a: Mark, b: Mark) -> str:
     """Why two runs are one; "" where they are not."""
-    clocks = [{(line.step, line.time) for line in one.lines if line.step > FIRST_STEPS} for one in (a, b)]
-    n = min(map(len, clocks))
-    shared = len(clocks[0] & clocks[1])
+    n = min(len(a[1]), len(b[1]))
+    shared = len(a[1] & b[1])
     if n >= _FEW and shared > _SAME_LINES * n:
         return f"{shared} of {n} clock readings are equal"
-    losses = [{(line.step, line.losses) for line in one.validations if line.step > FIRST_STEPS} for one in (a, b)]
-    n = min(map(len, losses))
-    if n >= _FEW and len(losses[0] & losses[1]) == n:
+    n = min(len(a[2]), len(b[2]))
+    if n >= _FEW and len(a[2] & b[2]) == n:
         return f"all {n} validation losses are equal"
     return ""
 

@@ -11,11 +11,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 _RULE = re.compile(r"^={20,}[ \t]*$", re.M)
 _STEP = re.compile(r"^[ \t]*step:(\d+)/(\d+)((?: +\w+:\S+)*?) +train_time:([\d.]+|nan)(ms|s) +step_avg:(\S+?)ms\b.*$", re.M)
 _STEP_LIKE = re.compile(r"^[ \t]*step:\d", re.M)
-_LOSS = re.compile(r"(val\w*_loss|loss):(\S+)")
+_LOSS = re.compile(r"\b(val\w*_loss):(\S+)")
 _GPU = re.compile(r"^\|\s+\d+\s+(\S.*?)\s{2,}.*?\|\s*([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:\S+)", re.M)
 _NAMED_GPU = re.compile(r"\bon (?:device_name=)?(NVIDIA .+?|AMD .+?) with world_size[ =](\d+)")
 _DATE = re.compile(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\w{3}) +(\d+) (\d\d:\d\d:\d\d)(?: [A-Z]+)? (\d{4})\s*$", re.M)
@@ -103,8 +104,7 @@ def parse_log(path: str, text: str) -> Log | None:
     trials = _trials(matches, rest)
     if not trials and not _is_meant(path, text):
         return None
-    digest = hashlib.sha256(_normal(source).encode()).hexdigest() if source.strip() else ""
-    return Log(path, source, digest, _machine(head), trials, _problem(source, rest, trials, len(matches)))
+    return Log(path, source, _digest(source), _machine(head), trials, _problem(source, rest, trials, len(matches)))
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -128,8 +128,8 @@ def _trials(matches: list[re.Match[str]], rest: str) -> tuple[Trial, ...]:
     before = None
     for found in matches:
         step, total, middle, time, unit, average = found.groups()
-        losses = tuple(_LOSS.findall(middle)) if "loss:" in middle and "val" in middle else ()
-        line = Line(int(step), int(total), tuple(one for one in losses if one[0].startswith("val")), time, unit, average)
+        losses = tuple(_LOSS.findall(middle)) if "val" in middle else ()
+        line = Line(int(step), int(total), losses, time, unit, average)
         if before is None or line.step < before:
             groups.append([])
         groups[-1].append(line)
@@ -176,6 +176,8 @@ def _started(head: str) -> datetime | None:
     return datetime.fromisoformat(stamp[1]) if stamp else None
 
 
-def _normal(source: str) -> str:
-    """A source without what says nothing of the program: ends of lines, blank lines around it."""
-    return "\n".join(line.rstrip() for line in source.strip().splitlines())
+@lru_cache(maxsize=16)
+def _digest(source: str) -> str:
+    """Of a source without what says nothing of the program, ends of lines and blank lines around it; "" of none."""
+    lines = [line.rstrip() for line in source.strip().splitlines()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""
