@@ -91,10 +91,11 @@ def _waiver(text: str) -> str:
 
 
 def agrees(written: str, value: float) -> bool:
-    """Whether a number is ``value`` to the digits that it is written with (the last may have been cut instead of rounded)."""
+    """Whether a number is ``value`` to the digits that it is written with, rounded or cut."""
     mantissa, _, exponent = written.lower().partition("e")
     unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    return abs(float(written) - value) <= max(1.001 * unit, _SINGLE * abs(value))
+    more = value - float(written)
+    return -0.51 * unit <= more <= 1.001 * unit or abs(more) <= _SINGLE * abs(value)
 
 
 def missing(of: Sequence[float], among: Sequence[float]) -> list[float]:

@@ -11,6 +11,7 @@ from evolve.speedrun._record import RunSet, readouts
 from evolve.speedrun._text import losses_listed, side_by_side
 
 LEVEL = 0.01
+_EARLY = 1000  # numbers of a text that are steps and no claim
 _UNEVEN = 0.05  # sd of times over their mean; runs of one program on one node stay below 0.01
 
 
@@ -56,12 +57,10 @@ def rounding(case: Case) -> Answer:
     sample = case.sample
     if case.of.track == 3:
         return _margin_rounding(case)
-    if sample.p is None or sample.p_worst is None:
+    if sample.p_best is None or sample.p_worst is None:
         return untold("there is no p-value to be rounded")
-    figures = f"printed to ±{sample.rounding:.0e}, p is at most {sample.p_worst:.3g}"
-    if sample.p >= LEVEL:
-        return holds(f"{figures}: the target is missed with and without")
-    return holds(figures) if sample.p_worst < LEVEL else untold(f"{figures}, and {sample.p:.3g} as printed")
+    figures = f"printed to ±{sample.rounding:g}, p lies between {sample.p_best:.3g} and {sample.p_worst:.3g}"
+    return untold(figures) if sample.p_best < LEVEL <= sample.p_worst else holds(figures)
 
 
 def _margin_rounding(case: Case) -> Answer:
@@ -81,9 +80,8 @@ def margin_target(case: Case) -> Answer:
     if found is not None:
         step, mean, passed = found
         named = "" if not case.of.text else f"; the text {'names' if _names(case.of.text, step) else 'does not name'} that step"
-        return holds(
-            f"step {step:,} is the earliest that all {len(runs.runs)} runs pass at: mean {mean:.5f}, margin {passed:.5f}{named}"
-        )
+        figures = f"mean {mean:.5f}, margin {passed:.5f}{named}"
+        return holds(f"step {step:,} is the earliest at which all {len(runs.runs)} runs together pass: {figures}")
     others = [(name, found) for name in readouts(runs)[1:] if (found := earliest_step(runs, aim, name))]
     n = counted(len(runs.runs), "run")
     reached = f"no common step of {n} has a margin of {MARGIN:g}; the last has {margin(case.losses, aim):.5f}"
@@ -95,9 +93,8 @@ def margin_target(case: Case) -> Answer:
 
 def claimed_step(case: Case) -> Answer:
     """The step that the text claims is one at which the logs pass."""
-    steps = sorted(
-        {line.step for run in case.runs for line in run.trial.validations if _names(case.of.text, line.step) and line.step > 1000}
-    )
+    validated = {line.step for run in case.runs for line in run.trial.validations}
+    steps = sorted(step for step in validated if step > _EARLY and _names(case.of.text, step))
     if not case.of.text or not steps:
         return untold("no text names a step with a validation")
     best = {name: found[0] for name in readouts(case.of.record) if (found := earliest_step(case.of.record, case.of.target, name))}

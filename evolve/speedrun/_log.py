@@ -99,6 +99,7 @@ def parse_log(path: str, text: str) -> Log | None:
     """A log; ``None`` for a text that is none (a list of packages, say), which is not the same as one that is broken."""
     text = text.replace("\r\n", "\n")
     source, rest = _split(text)
+    source = source if source.strip() else ""
     matches = list(_STEP.finditer(rest))
     head = rest[: matches[0].start()] if matches else rest
     trials = _trials(matches, rest)

@@ -16,13 +16,14 @@ MARGIN = 0.004  # of track 3: 3.09 times the assumed standard deviation of 0.001
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Losses against a target: ``p`` is one-sided (their mean is below it), ``rounding`` how far each may be off as it is printed,
-    ``p_worst`` the largest p of losses that print the same."""
+    ``p_best`` and ``p_worst`` the least and largest p of losses that print the same."""
 
     n: int
     mean: float
     sd: float | None
     t: float | None
     p: float | None
+    p_best: float | None
     p_worst: float | None
     rounding: float
 
@@ -56,10 +57,11 @@ def sample_of(texts: Sequence[str], target: float) -> Sample:
     rounding = max((0.5 * 10.0 ** -len(text.partition(".")[2]) for text in texts if "." in text), default=0.0)
     mean = statistics.fmean(losses) if losses else math.nan
     if len(losses) < 2 or not math.isfinite(mean):
-        return Sample(len(losses), mean, None, None, None, None, rounding)
+        return Sample(len(losses), mean, None, None, None, None, None, rounding)
     sd = statistics.stdev(losses)
     t, p = _below(mean, sd, len(losses), target)
-    return Sample(len(losses), mean, sd, t, p, _worst(losses, rounding, target), rounding)
+    possible = _possible(losses, rounding, target)
+    return Sample(len(losses), mean, sd, t, p, min(possible), max(possible), rounding)
 
 
 def _below(mean: float, sd: float, n: int, target: float) -> tuple[float | None, float]:
@@ -69,15 +71,16 @@ def _below(mean: float, sd: float, n: int, target: float) -> tuple[float | None,
     return t, student(n - 1, t)
 
 
-def _worst(losses: Sequence[float], rounding: float, target: float) -> float:
-    """The largest p of losses that print the same: the lowest k of them rounded up, the others down, for the worst k.
+def _possible(losses: Sequence[float], rounding: float, target: float) -> list[float]:
+    """p of losses that print the same, at the corners among which are its least and its largest.
 
-    p grows with the mean and, below the target, with the spread, so that the worst losses lie in corners of the box, the lower ones
-    pulled down and the higher ones up.
+    p grows with the mean and, below the target, with the spread: the lowest k of them are moved one way and the others the other
+    way, for every k.
     """
     low_first = sorted(losses)
-    corners = ([loss - rounding if i < k else loss + rounding for i, loss in enumerate(low_first)] for k in range(len(losses)))
-    return max(_below(statistics.fmean(one), statistics.stdev(one), len(one), target)[1] for one in corners)
+    moves = [(k, by) for k in range(len(losses)) for by in (rounding, -rounding)]
+    corners = ([loss + (by if i < k else -by) for i, loss in enumerate(low_first)] for k, by in moves)
+    return [_below(statistics.fmean(one), statistics.stdev(one), len(one), target)[1] for one in corners]
 
 
 def student(df: float, t: float) -> float:

@@ -62,7 +62,7 @@ def _derived(report: Report) -> list[str]:
     sample, times, equal = report.sample, report.times, report.equal_loss
     lines = []
     if sample.t is not None and sample.p is not None and sample.p_worst is not None:
-        worst = f"; with losses rounded to ±{sample.rounding:g} at most {sample.p_worst:.3g}"
+        worst = f"; with losses rounded to ±{sample.rounding:g}, {sample.p_best:.3g} to {sample.p_worst:.3g}"
         lines.append(f"loss: t = {sample.t:.2f}, one-sided p = {sample.p:.3g}{worst}")
     if times.base_mean is not None:
         base = f"{times.base_mean:.3f} s (sd {_number(times.base_sd, '.3f')})"
