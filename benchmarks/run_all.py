@@ -37,6 +37,7 @@ class Plan:
 
 PLANS = (
     Plan("startup.py", (), ("--rounds", "2"), writes=True),
+    Plan("speedrun_verify.py", (), ("--rounds", "2"), writes=True),
     Plan("engine.py", ("--candidates", "50000"), ("--candidates", "1000"), "engine, 1 kB"),
     Plan("engine.py", ("--candidates", "5000", "--size", "20000"), ("--candidates", "200", "--size", "20000"), "engine, 20 kB"),
     Plan("operators.py", (), ("--rounds", "2"), writes=True),

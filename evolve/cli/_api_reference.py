@@ -11,6 +11,7 @@ from typing import Any
 
 import evolve
 from archive import Table
+from evolve import speedrun
 from evolve.engine.requests._asking import Ticket
 from evolve.engine.requests._telling import Told
 from evolve.models import Anthropic, ChatCompletions, Models, ReplayProvider, Scripted
@@ -80,6 +81,10 @@ def page() -> str:
     parts.append("## evolve.models\n\nWhich language models a run asks: `create_run(..., models=...)`.\n")
     for one in MODELS:
         parts += _entry(f"evolve.models.{one.__name__}", one, members=False)
+    parts.append("## evolve.speedrun\n\nRecords of the NanoGPT speedrun, re-checked ([how](../how-to/speedrun.md)).\n")
+    parts += _entry("evolve.speedrun.verify", speedrun.verify)
+    for kind in (speedrun.Report, speedrun.Check, speedrun.Verdict):
+        parts += _entry(f"evolve.speedrun.{kind.__name__}", kind)
     parts.append("## Values that come back\n\nFrozen dataclasses; they are read, not made.\n")
     for value in VALUES:
         parts += _entry(value.__name__, value)

@@ -68,7 +68,7 @@ def read_claims(text: str, target: float) -> Claims:
         counts=tuple(dict.fromkeys(int(next(filter(None, found))) for found in _N.findall(prose))),
         means=tuple(means),
         sds=tuple(sds),
-        ps=tuple(found for found in _P.findall(prose) if 0 < float(found) < 1),
+        ps=tuple(found for found in _P.findall(prose) if 0 <= float(found) < 1),
         time_means=tuple(times),
         waiver=_waiver(prose),
     )

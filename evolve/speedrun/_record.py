@@ -108,10 +108,17 @@ def read_record(folder: Path, track: int | None, target: float | None, baseline:
     record, told_apart = _told_apart(replace(chosen, role="record"), claims)
     others = [*told_apart, *(one for one in sets if one is not chosen)]
     found = [one for one in others if one.role == "baseline" and one.runs] if baseline is None else [_given_baseline(baseline)]
-    baselines = tuple(sorted(found, key=partial(_distance, record)))
-    aside = tuple(one for one in others if one not in baselines)
+    baselines = tuple(sorted(_by_steps(found), key=partial(_distance, record)))
+    aside = tuple(one for one in others if one not in found)
     notes += tuple(_notes(record, own, chosen, told_apart))
     return Record(str(folder), number, aim, record, baselines, aside, text, claims, notes)
+
+
+def _by_steps(sets: Sequence[RunSet]) -> Iterator[RunSet]:
+    """Baselines of one step count each: what a step is worth is seen between them."""
+    for one in sets:
+        for steps in one.steps:
+            yield one if len(one.steps) == 1 else replace(one.where(steps), name=f"{one.name} ({steps:,} steps)")
 
 
 def _notes(record: RunSet, own: Sequence[RunSet], chosen: RunSet, told_apart: Sequence[RunSet]) -> Iterator[str]:

@@ -47,6 +47,7 @@ NAMES = [
     "validate",
     "list",
     "redteam",
+    "speedrun",
     "config",
     "doctor",
 ]

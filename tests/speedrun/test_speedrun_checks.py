@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 from _speedrun_logs import SOURCE, Made, write_logs
-from conftest import BASE, GOOD
+from speedrun_folders import BASE, GOOD
 
 from evolve.speedrun import verify
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 from _speedrun_logs import Made, write_logs
-from conftest import BASE, GOOD
 from scipy import stats
 from scipy.special import stdtr
+from speedrun_folders import BASE, GOOD
 
 from evolve import EvolveError
 from evolve.speedrun import verify

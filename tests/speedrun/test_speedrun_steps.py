@@ -6,7 +6,7 @@ import re
 
 import pytest
 from _speedrun_logs import SOURCE, Made, write_logs
-from conftest import GOOD
+from speedrun_folders import GOOD
 
 from evolve.speedrun import verify
 
