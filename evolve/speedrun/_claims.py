@@ -16,19 +16,20 @@ _LIST = re.compile(r"\[([^\[\]]{3,4000})\]")
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)")
 _P = re.compile(r"\bp(?:[- ]?value)?(?:\([^)\n]*\)| vs [\d.]+)?[`*]*\s*[=:≈|]\s*[`*]*(\d*\.\d+(?:e-?\d+)?|\d+e-\d+)", re.I)
 _N = re.compile(
-    r"\bn\s*[=:|]\s*[`*]*(\d+)\b|\b(?:runs|seeds)\b[`*]*\s*[:|]\s*[`*]*(\d+)\b"
-    r"|\b(\d+)\s+(?:[a-z-]+\s+){0,3}?(?:runs|seeds|logfiles|logs|trials)\b",
+    r"\bn\s*[=:|]\s*[`*]*(\d{1,6})\b|\b(?:runs|seeds)\b[`*]*\s*[:|]\s*[`*]*(\d{1,6})\b"
+    r"|\b(\d{1,6})\s+(?:[a-z-]+\s+){0,3}?(?:runs|seeds|logfiles|logs|trials)\b",
     re.I,
 )
 _MEAN = re.compile(r"\b(mean|average|avg)\b|μ", re.I)
 _SD = re.compile(r"\b(std|sd|stdev)\b|standard deviation|σ", re.I)
 _WAIVERS = re.compile(
-    r"[^.\n]*\b(?:systems?[- ]only|pure(?:ly)?(?: a)? systems?\b|only (?:a )?systems? (?:change|optimi[sz]ation)s?"
-    r"|(?:does|do|should|will) not change the ml\b|no (?:change|changes) to the ml\b)[^.\n]*",
+    r"\b(?:systems?[- ]only|pure(?:ly)?(?: a)? systems?\b|only (?:a )?systems? (?:change|optimi[sz]ation)s?"
+    r"|(?:does|do|should|will) not change the ml\b|no (?:change|changes) to the ml\b)",
     re.I,
 )
 _DENIED = re.compile(r"\b(?:not|isn't|never|no longer)\b(?: \w+){0,2} (?:pure|systems?[- ]only|only)", re.I)
 _SINGLE = 1e-6  # relative: many are computed in single precision
+_SENTENCE = 100  # characters on each side of a claim that are looked at, and told
 _NEAR = 0.1  # of the target: a mean loss
 _CLOSE = 6e-5  # two numbers of four decimals that are the same loss
 
@@ -85,8 +86,11 @@ def _floats(text: str) -> tuple[float, ...]:
 
 def _waiver(text: str) -> str:
     for found in _WAIVERS.finditer(text):
-        if not _DENIED.search(found[0]):
-            return " ".join(visible(found[0]).split())[:160]
+        start = max(text.rfind(mark, 0, found.start()) for mark in ".\n") + 1
+        ends = [end for mark in ".\n" if (end := text.find(mark, found.end())) >= 0]
+        sentence = text[max(start, found.start() - _SENTENCE) : min([*ends, found.end() + _SENTENCE])]
+        if not _DENIED.search(sentence):
+            return " ".join(visible(sentence).split())
     return ""
 
 

@@ -14,12 +14,14 @@ from datetime import datetime
 from functools import lru_cache
 
 _RULE = re.compile(r"^={20,}[ \t]*$", re.M)
-_STEP = re.compile(r"^[ \t]*step:(\d+)/(\d+)((?: +\w+:\S+)*?) +train_time:([\d.]+|nan)(ms|s) +step_avg:(\S+?)ms\b.*$", re.M)
+_STEP = re.compile(
+    r"^[ \t]*step:(\d{1,12})/(\d{1,12})((?: +\w+:\S+)*?) +train_time:(\d+(?:\.\d+)?|nan)(ms|s) +step_avg:(\S+?)ms\b.*$", re.M
+)
 _STEP_LIKE = re.compile(r"^[ \t]*step:\d", re.M)
-_LOSS = re.compile(r"\b(val\w*_loss):(\S+)")
-_GPU = re.compile(r"^\|\s+\d+\s+(\S.*?)\s{2,}.*?\|\s*([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:\S+)", re.M)
-_NAMED_GPU = re.compile(r"\bon (?:device_name=)?(NVIDIA .+?|AMD .+?) with world_size[ =](\d+)")
-_DATE = re.compile(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\w{3}) +(\d+) (\d\d:\d\d:\d\d)(?: [A-Z]+)? (\d{4})\s*$", re.M)
+_LOSS = re.compile(r"\b(val\w*_loss):([-+]?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|nan|inf))(?!\S)")
+_GPU = re.compile(r"^\| +\d+ +(\S.{0,60}?) {2,}[^|\n]{0,80}\| *([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:\S{1,8})", re.M)
+_NAMED_GPU = re.compile(r"\bon (?:device_name=)?((?:NVIDIA|AMD) .{1,60}?) with world_size[ =](\d{1,6})")
+_DATE = re.compile(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\w{3}) +(\d{1,2}) (\d\d:\d\d:\d\d)(?: [A-Z]+)? (\d{4})\s*$", re.M)
 _STAMP = re.compile(r"timestamp=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)")
 _VERSION = re.compile(r"^Running (Python|PyTorch|pytorch|Triton)(?: version)? ([^\s,]+)", re.M)
 _SEED = re.compile(r"^(?:[Uu]sing )?(?:trial:\S+ )?\w*seed[=: ]+(\d+)\s*$", re.M)
@@ -171,10 +173,16 @@ def _started(head: str) -> datetime | None:
     if found := _DATE.search(head):
         month, day, clock, year = found.groups()
         if month in _MONTHS:
-            hour, minute, second = (int(part) for part in clock.split(":"))
-            return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second)
+            return _date(f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}T{clock}")
     stamp = _STAMP.search(head)
-    return datetime.fromisoformat(stamp[1]) if stamp else None
+    return _date(stamp[1]) if stamp else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # the 31st of June
+        return None
 
 
 @lru_cache(maxsize=16)

@@ -163,8 +163,9 @@ def _logs_of(folder: Path) -> list[Log]:
         return [found] if found is not None else []
     if not folder.is_dir():
         raise UsageError(f"expected a record folder, or a log, found nothing at {folder}; type: evolve speedrun verify FOLDER")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in _LOGS and path.is_file())
-    parsed = (parse_log(str(path.relative_to(folder)), _text(path)) for path in paths)
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in _LOGS)
+    shown = sorted(name for name in names if not any(part.startswith(".") for part in name.parts) and (folder / name).is_file())
+    parsed = (parse_log(name.as_posix(), _text(folder / name)) for name in shown)
     return [log for log in parsed if log is not None]
 
 

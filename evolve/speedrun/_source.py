@@ -6,12 +6,13 @@ import ast
 import math
 import re
 import sys
+import warnings
 from functools import lru_cache
 
 _COMMENT = re.compile(r"^((?:[^'\"#\n]|'[^'\n]*'|\"[^\"\n]*\")*)#.*$", re.M)
-_PRODUCT = r"\d[\d_]*(?:\s*\*\s*\d[\d_]*)*"
+_PRODUCT = r"\d[\d_]{0,17}(?:\s*\*\s*\d[\d_]{0,17}){0,9}"
 _SHARDS = re.compile(r"[\w*]*_(train|val)_[\w*{}%:?\[\]-]*\.bin")
-_CROSSED = re.compile(r"^[ \t]*(?:input_)?val_\w+\s*(?::\s*\w+\s*)?=[^\n]*_train_[^\n]*", re.M)
+_CROSSED = re.compile(r"^[ \t]*(?:input_)?val_\w+\s*(?::\s*\w+\s*)?=[^\n]*_train_[^\n]*\.bin[^\n]*", re.M)
 _FLAG = re.compile(r"^[ \t]*(?:if [^\n:]*:[ \t]*)?(?:torch\.)?_(?:inductor|dynamo)\.config\.([\w.]+\s*=[^=\n][^\n]*)", re.M)
 _ALIAS = re.compile(r"import torch\._(?:inductor|dynamo)\.config as (\w+)|from torch\._(?:inductor|dynamo) import config as (\w+)")
 _ENVIRONMENT = re.compile(r"TORCHINDUCTOR_\w+[\"']?\]?\s*[=,]\s*[^\n]+")
@@ -35,8 +36,10 @@ def code_of(source: str) -> str:
 def program_of(source: str) -> tuple[str, ...]:
     """The lines of a source that make it another program: none of comments and docstrings, of seeds, and of where the log goes."""
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in their strings
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         lines = code_of(source).splitlines()
     else:
         for node in ast.walk(tree):

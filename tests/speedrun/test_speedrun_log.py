@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from _speedrun_logs import RULE, SOURCE, Made, log_text, trial_text
 
+from evolve.speedrun import verify
 from evolve.speedrun._log import parse_log
 
 
@@ -89,3 +90,30 @@ def test_other_losses_of_a_line_are_kept_by_name():
     log = parse_log("a.txt", made().replace("val_loss:3.2775", "val_loss:3.2775 val_ema_loss:3.2760"))
     assert log.trials[0].end.loss("val_ema_loss") == "3.2760"
     assert log.trials[0].end.loss("val_other_loss") == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("Wed Jul 01", "Wed Jul 31").replace("Jul", "Jun"),
+        lambda text: text.replace("val_loss:3.2775", "val_loss:3.2.7"),
+        lambda text: text.replace("train_time:79000", "train_time:7.9.0"),
+        lambda text: text.replace("step:60/60", f"step:{'9' * 5000}/60"),
+        lambda text: text.replace("10485760", "9" * 5000),
+        lambda text: text.replace("import os", "import os\x00"),
+        lambda text: text.replace("import os", "(" * 5000),
+        lambda text: "| 1 " + " a" * 50_000 + "\n" + text,
+        lambda text: text.encode("utf-16").decode("utf-8", "replace"),
+    ],
+)
+def test_what_nobody_would_print_is_read_too(change, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(made())
+    (tmp_path / "c.txt").write_text(change(made()))
+    assert verify(tmp_path).sample.n >= 2
+
+
+def test_a_text_without_an_end_is_read_in_time(tmp_path):
+    (tmp_path / "a.txt").write_text(made())
+    (tmp_path / "README.md").write_text("[" * 20_000 + "a pure systems change " * 5_000 + "n = " + "9" * 50_000)
+    assert verify(tmp_path).sample.n == 1
