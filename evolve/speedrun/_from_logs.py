@@ -25,11 +25,11 @@ _ODD = 10.0  # robust standard deviations of a last fall in loss; published sets
 def complete(case: Case) -> Answer:
     """Every log can be read to its end, which is the last step; no loss is NaN."""
     bad = [f"{log.path}: {log.problem}" for one in case.compared for log in (*one.broken, *one.logs) if log.problem]
-    runs = [run for one in case.compared for run in one.runs]
-    bad += [f"{run.name}: {why}" for run in runs if (why := _unfinished(run, case.of.track))]
+    bad += [f"{run.name}: {why}" for one in case.compared for run, why in one.unfinished]
+    n = counted(sum(len(one.runs) for one in case.compared), "whole run")
     if bad:
-        return fails(f"{counted(len(bad), 'problem')} in {counted(len(runs), 'run')}: {some(bad)}")
-    return _ends(case) if case.of.track == 3 else holds(f"{counted(len(runs), 'run')}, each with a validation at its last step")
+        return fails(f"{counted(len(bad), 'problem')} beside {n}: {some(bad)}")
+    return _ends(case) if case.of.track == 3 else holds(f"{n}, each with a validation at its last step")
 
 
 def _ends(case: Case) -> Answer:
@@ -47,20 +47,6 @@ def _ends(case: Case) -> Answer:
     ):
         return untold(f"{told}; those that pass do so before")
     return fails(f"{told}: a stop per run, or cut logs")
-
-
-def _unfinished(run: Run, track: int) -> str:
-    trial = run.trial
-    last = trial.lines[-1]
-    if any(not math.isfinite(float(text)) for line in trial.lines for _, text in line.losses):
-        return "a validation loss is not a number"
-    if trial.end is None:
-        return f"it ends at step {last.step:,} without a validation"
-    if not run.loss_text or not math.isfinite(last.seconds):
-        return "its last line has no val_loss or no time"
-    if track != 3 and last.step != last.total:
-        return f"it ends at step {last.step:,} of {last.total:,}"
-    return ""
 
 
 def unedited(case: Case) -> Answer:

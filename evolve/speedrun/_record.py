@@ -6,6 +6,7 @@ nothing else in a published folder says it; what was taken for what is part of t
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -49,24 +50,26 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunSet:
-    """Runs that are told of together.  ``broken`` are logs of which no run can be read."""
+    """Whole runs that are told of together; beside them those that are not whole, with why, and logs without any run."""
 
     name: str
     role: str  # record, baseline, aside
     runs: tuple[Run, ...]
+    unfinished: tuple[tuple[Run, str], ...] = ()
     broken: tuple[Log, ...] = ()
 
     @property
     def logs(self) -> tuple[Log, ...]:
-        """Each file once."""
-        return tuple({run.log.path: run.log for run in self.runs}.values())
+        """Each file with a run in it, once."""
+        runs = [*self.runs, *(run for run, _ in self.unfinished)]
+        return tuple({run.log.path: run.log for run in runs}.values())
 
     @property
     def steps(self) -> tuple[int, ...]:
         return tuple(sorted({run.trial.total for run in self.runs}))
 
     def where(self, steps: int) -> RunSet:
-        """The runs of one step count."""
+        """The whole runs of one step count."""
         return replace(self, runs=tuple(run for run in self.runs if run.trial.total == steps))
 
 
@@ -105,13 +108,36 @@ def read_record(folder: Path, track: int | None, target: float | None, baseline:
     aim = TARGETS[number] if target is None else target
     text = _texts(folder, chosen)
     claims = read_claims(text, aim)
-    record, told_apart = _told_apart(replace(chosen, role="record"), claims)
-    others = [*told_apart, *(one for one in sets if one is not chosen)]
-    found = [one for one in others if one.role == "baseline" and one.runs] if baseline is None else [_given_baseline(baseline)]
+    record, told_apart = _told_apart(replace(_whole(chosen, number), role="record"), claims)
+    if not record.runs:
+        raise UsageError(f"expected a whole run in {folder}, found none; {record.unfinished[0][0].name}: {record.unfinished[0][1]}")
+    others = [*told_apart, *(_whole(one, number) for one in sets if one is not chosen)]
+    found = [one for one in others if one.role == "baseline"] if baseline is None else [_whole(_given_baseline(baseline), number)]
     baselines = tuple(sorted(_by_steps(found), key=partial(_distance, record)))
     aside = tuple(one for one in others if one not in found)
     notes += tuple(_notes(record, own, chosen, told_apart))
     return Record(str(folder), number, aim, record, baselines, aside, text, claims, notes)
+
+
+def _whole(one: RunSet, track: int) -> RunSet:
+    """A set with those of its runs put aside that did not end as a run of this track does."""
+    unfinished = tuple((run, why) for run in one.runs if (why := _unfinished(run, track)))
+    out = {id(run) for run, _ in unfinished}
+    return replace(one, runs=tuple(run for run in one.runs if id(run) not in out), unfinished=unfinished)
+
+
+def _unfinished(run: Run, track: int) -> str:
+    trial = run.trial
+    last = trial.lines[-1]
+    if any(not math.isfinite(float(text)) for line in trial.lines for _, text in line.losses):
+        return "a validation loss is not a number"
+    if trial.end is None:
+        return f"it ends at step {last.step:,} without a validation"
+    if not run.loss_text or not math.isfinite(last.seconds):
+        return "its last line has no val_loss or no time"
+    if track != 3 and last.step != last.total:
+        return f"it ends at step {last.step:,} of {last.total:,}"
+    return ""
 
 
 def _by_steps(sets: Sequence[RunSet]) -> Iterator[RunSet]:
@@ -134,17 +160,19 @@ def _notes(record: RunSet, own: Sequence[RunSet], chosen: RunSet, told_apart: Se
 def _told_apart(one: RunSet, claims: Claims) -> tuple[RunSet, tuple[RunSet, ...]]:
     """A set of several programs, step counts or GPUs, by what the text says of them; else it stays as it is.
 
-    A list of losses may be exactly those of one group: that is the record, what another list is of is a baseline, the rest is set
-    aside.  Without lists, the text may give the number of runs of each group, and never of all of them.
+    Each group may have a list of losses that are exactly its own: the fastest is the record, the others are baselines.  Without
+    lists, the text may give the number of runs of each group, and never of all of them: then the others are set aside.
     """
     groups: dict[tuple[str, int, str], list[Run]] = {}
     for run in one.runs:
         groups.setdefault((run.log.source_hash, run.trial.total, run.log.machine.gpu), []).append(run)
     listed = {key for key, runs in groups.items() if any(same_losses(known, [run.loss for run in runs]) for known in claims.losses)}
     counted = {key for key, runs in groups.items() if len(runs) in claims.counts} if not claims.losses else set()
-    if len(groups) < 2 or (not listed and (len(counted) < len(groups) or len(one.steps) > 1 or len(one.runs) in claims.counts)):
+    every = len(groups)
+    by_counts = len(counted) == every and len(one.steps) == 1 and len(one.runs) not in claims.counts
+    if every < 2 or (len(listed) < every and not by_counts):
         return one, ()
-    first = min(listed or counted, key=lambda key: (not listed and -len(groups[key]), _mean_seconds(groups[key])))
+    first = min(groups, key=lambda key: (by_counts and -len(groups[key]), _mean_seconds(groups[key])))
     others = (
         RunSet(f"{one.name} ({len(runs)} of {key[1]:,} steps, {key[0][:6]})", "baseline" if key in listed else "aside", tuple(runs))
         for key, runs in groups.items()
@@ -218,7 +246,7 @@ def _sets(logs: Sequence[Log]) -> list[RunSet]:
         broken += [] if log.trials else [log]
     several = {name: sum(1 for other, _ in found if other == name) > 1 for name, _ in found}
     return [
-        RunSet(f"{name or '.'}{f' ({role})' if several[name] else ''}", role, tuple(runs), tuple(broken))
+        RunSet(f"{name or '.'}{f' ({role})' if several[name] else ''}", role, tuple(runs), broken=tuple(broken))
         for (name, role), (runs, broken) in found.items()
     ]
 
@@ -255,7 +283,7 @@ def _given_baseline(folder: Path) -> RunSet:
     if not sets:
         raise _no_log(folder, logs)
     runs = tuple(run for one in sets for run in one.runs)
-    return RunSet(str(folder), "baseline", runs, tuple(log for one in sets for log in one.broken))
+    return RunSet(str(folder), "baseline", runs, broken=tuple(log for one in sets for log in one.broken))
 
 
 def _track_of(folder: Path, record: RunSet) -> int:

@@ -55,10 +55,10 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def numbers_of(source: str, name: str) -> frozenset[int]:
-    """The products of whole numbers that a name is given (``20 * 524288``), wherever."""
+    """The products of whole numbers (``20 * 524288``) that a name is given, wherever; what is more than a product is not read."""
     found = set()
     for rest in re.findall(rf"\b{name}\b\s*(?::\s*\w+\s*)?=([^=\n][^\n]*)", code_of(source), re.I):
-        for product in re.findall(_PRODUCT, rest)[:1]:
+        for product in re.findall(rf"{_PRODUCT}(?=\s*(?:[,)\];#]|$))", rest)[:1]:
             found.add(math.prod(int(part.strip().replace("_", "")) for part in product.split("*")))
     return frozenset(found)
 

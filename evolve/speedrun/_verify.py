@@ -139,5 +139,9 @@ def _summaries(one: RunSet) -> list[SetSummary]:
         runs = one.where(steps)
         sample = sample_of([run.loss_text or "nan" for run in runs.runs], 0.0)
         mean_s = times_of(runs, None).mean if runs.runs else math.nan
-        lines.append(SetSummary(one.name, one.role, len(runs.runs), steps, sample.mean, sample.sd, mean_s, len(one.broken)))
+        lines.append(
+            SetSummary(
+                one.name, one.role, len(runs.runs), steps, sample.mean, sample.sd, mean_s, len(one.broken) + len(one.unfinished)
+            )
+        )
     return lines

@@ -137,11 +137,30 @@ def test_two_step_counts_fail_and_each_is_told_of(folder):
 
 def test_step_counts_that_the_text_tells_apart_are_two_sets(folder):
     folder.write()
-    write_logs(folder.path / "this_pr", (3.2830, 3.2841, 3.2836), 78.0, folder.rng, Made(total=50))
+    other = (3.2830, 3.2841, 3.2836)
+    write_logs(folder.path / "this_pr", other, 81.0, folder.rng, Made(total=50))
+    assert folder.check("one step count").verdict == "fails"
+    folder.say(f"losses = {list(GOOD)}\nthe record before, retimed: losses = {list(other)}")
     report = verify(folder.path)
     assert next(check.verdict for check in report.checks if check.name == "one step count") == "holds"
     assert report.sample.n == 8
     assert "8 runs are those that the text tells of" in report.notes[0]
+
+
+def test_a_log_of_the_baseline_among_those_of_the_record_fails(folder):
+    folder.write()
+    (folder.path / "this_pr" / "another.txt").write_text(folder.baseline[0].read_text().replace("train(", "train_on("))
+    verdicts = {check.name: check.verdict for check in verify(folder.path).checks}
+    failing = {name for name, verdict in verdicts.items() if verdict == "fails"}
+    assert failing == {"one source", "independent runs", "selection"}
+
+
+def test_what_is_whole_stays_measured_beside_a_log_that_is_cut(folder):
+    report = verify(folder.write().change(2, cut_before_its_end).path)
+    assert report.sample.n == 7
+    assert report.sample.p < 0.01
+    assert report.sets[0].unreadable == 1
+    assert {check.name for check in report.checks if check.verdict == "fails"} == {"complete", "selection"}
 
 
 def test_a_copied_log_is_found_whatever_its_name_and_its_end(folder):

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from _speedrun_logs import write_logs
 
 from evolve.cli import main
 from evolve.cli._main import VERBS
@@ -36,7 +37,8 @@ def test_text_and_logs_stand_side_by_side(folder, capsys):
 
 
 def test_json_has_every_field_and_no_number_that_is_none(folder, capsys):
-    folder.write().change(0, lambda text: re.sub(r"(step:60/60 val_loss:)\S+", r"\1nan", text))
+    write_logs(folder.write().path / "extra", [float("nan")], 79.0, folder.rng)
+    folder.change(0, lambda text: re.sub(r"(step:60/60 val_loss:)\S+", r"\1nan", text))
     assert main(["speedrun", "verify", str(folder.path), "--json"]) == 1
     told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
     assert list(told) == [
@@ -44,7 +46,10 @@ def test_json_has_every_field_and_no_number_that_is_none(folder, capsys):
         "checks", "notes", "ok",
     ]  # fmt: skip
     assert told["ok"] is False
-    assert told["sample"]["mean"] is None
+    assert told["sets"][-1] == {
+        "name": "extra", "role": "aside", "runs": 0, "steps": 0, "mean_loss": None, "sd_loss": None, "mean_s": None,
+        "unreadable": 1,
+    }  # fmt: skip
     assert told["checks"][0]["verdict"] == "fails"
     assert told["checks"][0]["rule"] == "Every log can be read to its end, which is the last step; no loss is NaN."
 
