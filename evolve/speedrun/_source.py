@@ -58,7 +58,7 @@ def numbers_of(source: str, name: str) -> frozenset[int]:
     """The products of whole numbers (``20 * 524288``) that a name is given, wherever; what is more than a product is not read."""
     found = set()
     for rest in re.findall(rf"\b{name}\b\s*(?::\s*\w+\s*)?=([^=\n][^\n]*)", code_of(source), re.I):
-        for product in re.findall(rf"{_PRODUCT}(?=\s*(?:[,)\];#]|$))", rest)[:1]:
+        for product in re.findall(rf"(?<![\w/*+.-])(?<![/*+-] ){_PRODUCT}(?=\s*(?:[,)\];#]|$))", rest)[:1]:
             found.add(math.prod(int(part.strip().replace("_", "")) for part in product.split("*")))
     return frozenset(found)
 

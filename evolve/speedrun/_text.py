@@ -45,6 +45,14 @@ def losses_listed(case: Case) -> bool:
     return same_losses(claimed_losses(case.claims, case.losses), case.losses)
 
 
+def stray_means(case: Case) -> list[str]:
+    """Labelled mean losses in the text that are of no set of runs in the folder, and of no list of losses in the text."""
+    sets = (case.of.record, *case.of.baselines, *case.of.aside)
+    known = [statistics.fmean(run.loss for run in one.runs) for one in sets if one.runs]
+    known += [statistics.fmean(one) for one in case.claims.losses] + _other_means(case)
+    return [written for written in dict.fromkeys(case.claims.means) if not any(agrees(written, value) for value in known)]
+
+
 def _claimed(name: str, written: Sequence[str], values: Sequence[float | None]) -> Claimed:
     known = [value for value in values if value is not None]
     first = known[0] if known else None

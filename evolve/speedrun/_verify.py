@@ -13,7 +13,7 @@ from evolve.speedrun import _from_numbers as numbers
 from evolve.speedrun import _from_source as source
 from evolve.speedrun._check import Answer, Case, Check, Verdict
 from evolve.speedrun._numbers import EqualLoss, Sample, Times, equal_loss, sample_of, times_of
-from evolve.speedrun._record import TARGETS, RunSet, read_record
+from evolve.speedrun._record import TARGETS, Record, RunSet, read_record
 from evolve.speedrun._text import Claimed, side_by_side
 
 _RACES = (1, 2)
@@ -104,18 +104,9 @@ def verify(
     if target is not None and not (math.isfinite(target) and target > 0):
         raise UsageError(f"expected a target loss above 0, found {target}")
     found = read_record(Path(folder), track, target, Path(baseline) if baseline is not None else None)
-    case = Case(
-        found,
-        found.claims,
-        sample_of([run.loss_text or "nan" for run in found.record.runs], found.target),
-        times_of(found.record, found.baseline),
-        equal_loss(found.record, found.baselines) if found.track in _RACES else None,
-    )
-    checks = tuple(
-        Check(name, " ".join((check.__doc__ or "").split()), *check(case))
-        for name, tracks, check in _CHECKS
-        if found.track in tracks
-    )
+    case = _case(found)
+    asked = [(name, check) for name, tracks, check in _CHECKS if found.track in tracks]
+    checks = tuple(Check(name, " ".join((check.__doc__ or "").split()), *check(case)) for name, check in asked)
     sets = tuple(line for one in (found.record, *found.baselines, *found.aside) for line in _summaries(one))
     return Report(
         folder=found.folder,
@@ -133,11 +124,21 @@ def verify(
     )
 
 
+def _case(found: Record) -> Case:
+    return Case(
+        found,
+        found.claims,
+        sample_of([run.loss_text for run in found.record.runs], found.target),
+        times_of(found.record, found.baseline),
+        equal_loss(found.record, found.baselines) if found.track in _RACES else None,
+    )
+
+
 def _summaries(one: RunSet) -> list[SetSummary]:
     lines = []
     for steps in one.steps or (0,):
         runs = one.where(steps)
-        sample = sample_of([run.loss_text or "nan" for run in runs.runs], 0.0)
+        sample = sample_of([run.loss_text for run in runs.runs], 0.0)
         mean_s = times_of(runs, None).mean if runs.runs else math.nan
         lines.append(
             SetSummary(

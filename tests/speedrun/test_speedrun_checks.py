@@ -296,6 +296,7 @@ def test_a_baseline_of_another_day_cannot_be_told(folder):
     ("old", "new", "why"),
     [
         ("10485760", "1048576", "val_tokens is 1,048,576"),
+        ("10485760", "2 * 524288", "val_tokens is 1,048,576"),
         ("fineweb_val_*", "other_val_*", "the shards are other_val_*.bin"),
         ("fineweb_val_*", "fineweb_train_*", "validation reads training shards"),
     ],
@@ -303,6 +304,12 @@ def test_a_baseline_of_another_day_cannot_be_told(folder):
 def test_other_validation_data_fail(folder, old, new, why):
     check = folder.write(Made(source=SOURCE.replace(old, new)), base=Made()).check("data")
     assert (check.verdict, why in check.reason) == ("fails", True)
+
+
+@pytest.mark.parametrize("value", ["10485760 // 2", "10485760//2", "tokens_of(args)"])
+def test_validation_tokens_that_are_computed_cannot_be_told(folder, value):
+    check = folder.write(Made(source=SOURCE.replace("10485760", value)), base=Made()).check("data")
+    assert (check.verdict, "does not give val_tokens" in check.reason) == ("cannot be told", True)
 
 
 def test_fewer_shards_than_the_baseline_fail(folder):
@@ -349,6 +356,9 @@ def test_another_validation_is_to_be_read(folder):
     [
         ("mean: 3.2770", "fails"),
         ("mean: 3.2780", "holds"),
+        ("mean: 3.2780\n\nmean again: 3.2770", "cannot be told"),
+        (f"losses = {list(GOOD)}, mean: 3.2770", "cannot be told"),
+        ("mean: 3.2780, of the baseline a mean of 3.27795", "holds"),
         ("p-value: 0.00001", "fails"),
         ("mean time: 78.1 s", "fails"),
         ("| time mean (ms) | 79001.2 | 78998.9 |", "fails"),
