@@ -17,7 +17,7 @@ def speedrun(words: Namespace) -> int:
 
     if words.ACTION not in _ACTIONS:
         more = suggest(words.ACTION, _ACTIONS, "type: evolve speedrun verify FOLDER", "evolve speedrun {}")
-        raise UsageError(f"evolve speedrun takes {', '.join(_ACTIONS)}, found {words.ACTION!r}; {more}")
+        raise UsageError(f"expected {', '.join(_ACTIONS)} after evolve speedrun, found {words.ACTION!r}; {more}")
     report = verify(words.FOLDER, track=_track(words.track), target=_target(words.target), baseline=words.baseline)
     if words.json:
         put_json(speedrun_json(report))

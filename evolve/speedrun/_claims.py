@@ -6,18 +6,20 @@ only where a labelled number is there and none of them agrees.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evolve._untrusted import visible
+from evolve.speedrun._tables import table_values
 
 _LIST = re.compile(r"\[([^\[\]]{3,4000})\]")
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)")
 _P = re.compile(r"\bp(?:[- ]?value)?(?:\([^)\n]*\)| vs [\d.]+)?[`*]*\s*[=:≈|]\s*[`*]*(\d*\.\d+(?:e-?\d+)?|\d+e-\d+)", re.I)
 _N = re.compile(
     r"\bn\s*[=:|]\s*[`*]*(\d{1,6})\b|\b(?:runs|seeds)\b[`*]*\s*[:|]\s*[`*]*(\d{1,6})\b"
-    r"|\b(\d{1,6})\s+(?:[a-z-]+\s+){0,3}?(?:runs|seeds|logfiles|logs|trials)\b",
+    r"|(?<![\w.])(\d{1,6})\s+(?:[a-z-]+\s+){0,3}?(?:runs|seeds|logfiles|logs|trials)\b",
     re.I,
 )
 _MEAN = re.compile(r"\b(mean|average|avg)\b|μ", re.I)
@@ -52,27 +54,33 @@ def read_claims(text: str, target: float) -> Claims:
     """What ``text`` says; ``target`` tells losses from other numbers."""
     lists = [numbers for found in _LIST.findall(text) if len(numbers := _floats(found)) > 1]
     prose = _LIST.sub(" ", text)
-    means: list[str] = []
-    sds: list[str] = []
-    times: list[str] = []
-    for line in prose.splitlines():
-        decimals: list[str] = _NUMBER.findall(line)
-        near = [one for one in decimals if abs(float(one) - target) < _NEAR and float(one) != target and len(one) > 4]
-        if _MEAN.search(line):
-            means += near
-            times += [one for one in decimals if "time" in line.lower() and float(one) > 10]
-        if _SD.search(line) and "time" not in line.lower():
-            sds += [one for one in decimals if 0 < float(one) < 0.01]
+    found: dict[str, list[str]] = {kind: [] for kind in ("mean", "sd", "p", "time", "count")}
+    for kind, number in itertools.chain(_labelled(prose), table_values(prose)):
+        found[kind].append(number)
     return Claims(
         losses=tuple(one for one in lists if all(abs(value - target) < 0.5 for value in one)),
         times=tuple(one for one in lists if all(value > 10 for value in one)),
-        counts=tuple(dict.fromkeys(int(next(filter(None, found))) for found in _N.findall(prose))),
-        means=tuple(means),
-        sds=tuple(sds),
-        ps=tuple(found for found in _P.findall(prose) if 0 <= float(found) < 1),
-        time_means=tuple(times),
+        counts=tuple(dict.fromkeys(int(one) for one in found["count"] if one.isdigit() and len(one) < 7)),
+        means=tuple(one for one in found["mean"] if abs(float(one) - target) < _NEAR and float(one) != target and len(one) > 4),
+        sds=tuple(one for one in found["sd"] if 0 < float(one) < 0.01),
+        ps=tuple(one for one in found["p"] if 0 <= float(one) < 1 and len(one) > 1),
+        time_means=tuple(one for one in found["time"] if float(one) > 10),
         waiver=_waiver(prose),
     )
+
+
+def _labelled(text: str) -> Iterator[tuple[str, str]]:
+    """``(kind, number)`` for what stands in a line with a word that tells it."""
+    for line in text.splitlines():
+        numbers = _NUMBER.findall(line)
+        about_time = "time" in line.lower()
+        if _MEAN.search(line):
+            yield from (("mean", one) for one in numbers)
+            yield from (("time", one) for one in numbers if about_time)
+        if _SD.search(line) and not about_time:
+            yield from (("sd", one) for one in numbers)
+    yield from (("p", one) for one in _P.findall(text))
+    yield from (("count", next(filter(None, found))) for found in _N.findall(text))
 
 
 def _floats(text: str) -> tuple[float, ...]:

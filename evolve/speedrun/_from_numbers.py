@@ -168,7 +168,7 @@ def text_agrees(case: Case) -> Answer:
     n, counts, listed = len(case.runs), case.claims.counts, losses_listed(case)
     if not listed and (claimed_losses(case.claims, case.losses) or (told and (n == 1 or (counts and n < min(counts))))):
         return untold("the logs are not those of all runs that the text tells of: see selection")
-    decides = ("mean loss",) if case.of.track == 3 else ("mean loss", "p", "mean seconds")
+    decides = ("mean loss",) if case.of.track == 3 else ("mean loss", "p", "mean time")
     wrong = [row for row in told if not row.agrees and row.name in decides]
     if wrong and not listed:
         return fails(some([f"{row.name} {row.written} in the text, {row.recomputed:.6g} in the logs" for row in wrong]))

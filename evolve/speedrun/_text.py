@@ -16,7 +16,10 @@ _SCALES = (1.0, 1e3, 1 / 60)  # seconds are told as such, in ms, or in minutes
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One statistic: as the text has it ("" where it has none), as the logs give it, and whether the two agree."""
+    """One statistic: as the text has it ("" where it has none), as the logs give it, and whether the two agree.
+
+    Where they agree ``recomputed`` is the value that is meant, which may be in milliseconds or minutes, or at an earlier step.
+    """
 
     name: str
     written: str
@@ -36,7 +39,7 @@ def side_by_side(case: Case) -> tuple[Claimed, ...]:
         _claimed("mean loss", claims.means, [sample.mean, *_other_means(case)]),
         _claimed("sd of losses", claims.sds, [sample.sd]),
         _claimed("p", claims.ps, [sample.p, *_other_ps(case)]),
-        _claimed("mean seconds", claims.time_means, seconds),
+        _claimed("mean time", claims.time_means, seconds),
     )
 
 
@@ -58,8 +61,11 @@ def _claimed(name: str, written: Sequence[str], values: Sequence[float | None]) 
     first = known[0] if known else None
     if not written or first is None:
         return Claimed(name, "", first, None)
-    same = next((one for value in known for one in written if agrees(one, value)), None)
-    return Claimed(name, same or min(written, key=lambda one: abs(float(one) - first)), first, same is not None)
+    for value in known:
+        for one in written:
+            if agrees(one, value):
+                return Claimed(name, one, value, True)
+    return Claimed(name, min(written, key=lambda one: abs(float(one) - first)), first, False)
 
 
 def _other_means(case: Case) -> list[float]:

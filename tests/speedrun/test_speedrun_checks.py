@@ -212,6 +212,7 @@ def test_five_of_eight_logs_fail(folder):
     assert "lists 8 losses, the logs have 5" in check.reason
     assert folder.say("n = 8, all of them shown").check("selection").verdict == "fails"
     assert folder.say("n = 5").check("selection").verdict == "holds"
+    assert folder.say("A standard deviation of 0.008 between the runs.").check("selection").verdict == "cannot be told"
     assert folder.say("Faster.").check("selection").verdict == "cannot be told"
 
 
@@ -360,6 +361,9 @@ def test_another_validation_is_to_be_read(folder):
         (f"losses = {list(GOOD)}, mean: 3.2770", "cannot be told"),
         ("mean: 3.2780, of the baseline a mean of 3.27795", "holds"),
         ("p-value: 0.00001", "fails"),
+        ("| | Runs | Loss mean | Loss p |\n|---|---|---|---|\n| this | 8 | 3.27795 | 0.9 |", "fails"),
+        ("            Runs  Loss mean  Loss p\nbaseline       8    3.27795  7.5e-05", "holds"),
+        ("            Runs  Loss mean  Loss p\nbaseline       8    3.27705  7.5e-05", "fails"),
         ("mean time: 78.1 s", "fails"),
         ("| time mean (ms) | 79001.2 | 78998.9 |", "fails"),
         ("Faster.", "cannot be told"),
