@@ -19,7 +19,7 @@ from evolve.speedrun._log import LOSS, Log, Trial, parse_log
 
 _LOGS = (".txt", ".log")
 _MOST_BYTES = 64 * 2**20
-_BASELINE = re.compile(r"^(baselines?|master|main|prior|previous|control|old|upstream)\d*$")
+_BASELINE = re.compile(r"^(baselines?|base|comparisons?|master|main|prior|previous|control|old|upstream)\d*$")
 _ASIDE = re.compile(r"^(extras?|ablations?|probes?|failed|debug|single|warmup)$")
 _OWN = re.compile(r"^(this|record|submission|combined)$")
 _ONE_RUN = re.compile(r"^(seed|run|trial|rank)s?[-_]?\d+$", re.I)

@@ -27,11 +27,12 @@ def test_sub_folders_say_what_is_compared_with_what(folder):
     assert roles(report) == {"this_pr": "record", "master-s60": "baseline", "extra": "aside"}
 
 
-def test_file_names_tell_a_baseline_in_the_same_folder(folder):
+@pytest.mark.parametrize("word", ["baseline", "comparison_", "master-"])
+def test_file_names_tell_a_baseline_in_the_same_folder(folder, word):
     for i, path in enumerate(write_logs(folder.path / "logs", GOOD, 79.0, folder.rng)):
         path.rename(path.with_name(f"thispr{i}-60.txt"))
     for i, path in enumerate(write_logs(folder.path / "logs", BASE, 80.0, folder.rng)):
-        path.rename(path.with_name(f"baseline{i}-60.txt"))
+        path.rename(path.with_name(f"{word}{i}-60.txt"))
     assert roles(verify(folder.path)) == {"logs (record)": "record", "logs (baseline)": "baseline"}
 
 
