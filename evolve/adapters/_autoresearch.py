@@ -25,9 +25,9 @@ from evolve.problem.contract._strict_yaml import read_yaml
 
 OWN_KEYS = "evolve.yaml"
 _TEXTS = Path(__file__).parent / "texts"
-_KEPT_KEYS = ("name", "metric", "goal", "scored_inside", "data", "stages", "editable")
-_OWN = ("command", "gpus", "cpus", "memory_mib")
-_LEFT_OUT = (".ipynb", ".png", ".lock", ".log", ".tsv", ".jsonl", ".md")
+_KEPT_KEYS = ("name", "metric", "goal", "scored_inside", "data", "stages", "editable", "params")
+_OWN = ("command", "cache", "gpus", "cpus", "memory_mib")
+_LEFT_OUT = (".ipynb", ".png", ".lock", ".log")
 _DEVICE_FILE = Path("/dev/nvidiactl")
 _MEMORY_MIB, _GPU_MEMORY_MIB, _LEAST_BYTES = 8192, 32768, 131072
 _MOST_LOOKED = 1 << 20
@@ -60,7 +60,7 @@ class Autoresearch:
         own = read_yaml(path / OWN_KEYS) if (path / OWN_KEYS).is_file() else {}
         if taken := [key for key in own if key in _KEPT_KEYS]:
             raise ProblemError(f"{path / OWN_KEYS}: {taken[0]} is not to be chosen for a checkout of autoresearch; remove it.")
-        checkout = read_checkout(path, str(own.get("command", "")))
+        checkout = read_checkout(path, str(own.get("command", "")), str(own.get("cache", "")))
         needed, absent = _packages(checkout)
         gpus = own.get("gpus", _gpus(checkout))
         contract: dict[str, object] = {
@@ -75,6 +75,7 @@ class Autoresearch:
             "editable": list(checkout.editable),
             "max_bytes": max(_LEAST_BYTES, 2 * sum((path / one).stat().st_size for one in checkout.editable)),
             "candidate_imports": needed,
+            **({"toolbox": ["cc"]} if gpus and checkout.compiles else {}),
             "stages": [
                 {
                     "name": "full",
@@ -122,7 +123,11 @@ def _write(into: Path, checkout: Checkout, contract: Mapping[str, object]) -> No
 
 def _is_shown(name: str) -> bool:
     parts = name.split("/")
-    return not any(part.startswith(".") for part in parts) and not name.endswith(_LEFT_OUT) and name != OWN_KEYS
+    return (
+        not any(part.startswith(".") for part in parts)
+        and not name.endswith(_LEFT_OUT)
+        and name not in (OWN_KEYS, RESULTS, PROGRAM)
+    )
 
 
 def _name(path: Path) -> str:
@@ -188,6 +193,10 @@ def _below_home(cache: Path) -> str:
         return ""
 
 
+def _script(checkout: Checkout) -> str:
+    return (checkout.folder / checkout.command[0]).read_text(encoding="utf-8")
+
+
 def _statement(checkout: Checkout) -> str:
     script, seconds = " ".join(checkout.command), checkout.time_budget_s
     rule = (
@@ -217,6 +226,13 @@ def _said(checkout: Checkout, contract: Mapping[str, object], absent: Mapping[st
     if checkout.device == "any" and not _gpus(checkout):
         yield "No NVIDIA card is here, so it runs on the CPU; gpus: 1 in evolve.yaml beside it asks for one."
     if checkout.history is not None:
-        yield f"{len(checkout.history.rows)} experiments of {RESULTS} are shown to models."
+        n = len(checkout.history.rows)
+        yield f"{min(n, _ROWS_TOLD)} of {n} experiments of {RESULTS} are shown to models."
+    if not checkout.cache_known:
+        where = f"the data is taken from {checkout.cache} (cache: PATH in {OWN_KEYS} says another place)"
+        yield f"CACHE_DIR of {PREPARE} does not follow from its text; {where}."
+    if re.search(r"\bget_kernel\(", _script(checkout)):
+        why = "and there is no network in the sandbox: it will fail there"
+        yield f"{checkout.command[0]} loads a kernel from a hub when it starts, {why}."
     for name, package in absent.items():
         yield f"{name} is imported and not installed: pip install {package}."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-import csv
+import math
+import operator
 import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evolve._errors import ProblemError
 from evolve.problem._source import parses_safely, python_text
@@ -21,7 +23,8 @@ _COMMAND = re.compile(r"`([^`\n]*\.py\b[^`\n]*)`")
 _MINUTES = re.compile(r"exceeds (\d+(?:\.\d+)?) min")
 _MAY = re.compile(r"^#*\s*\**(?:what you )?\**can\**\b", re.IGNORECASE)
 _MAY_NOT = re.compile(r"cannot|can't|may not|must not", re.IGNORECASE)
-_OPERATIONS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b}
+_OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_MOST_CHARS = 300  # of a cell that is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class History:
 class Checkout:
     """``time_budget_s`` is for training, ``timeout_s`` for everything.  ``command`` is what ``program.md`` runs, from the script
     on; ``settings`` the variables that it sets.  ``cache`` is where ``prepare.py`` left its data (None where it has none).
-    ``device`` is ``cuda`` (nothing else will do), ``any`` or ``cpu``."""
+    ``cache_known``: that follows from the text and is no guess.  ``device`` is ``cuda`` (nothing else will do), ``any`` or
+    ``cpu``; ``compiles``: it asks torch to, which takes a C compiler."""
 
     folder: Path
     constants: Mapping[str, float | str]
@@ -46,16 +50,19 @@ class Checkout:
     settings: Mapping[str, str]
     editable: tuple[str, ...]
     cache: Path | None
+    cache_known: bool
     device: str
+    compiles: bool
     research: str
     history: History | None
 
 
-def read_checkout(folder: Path, command: str = "") -> Checkout:
+def read_checkout(folder: Path, command: str = "", cache: str = "") -> Checkout:
     """Read one.
 
     Args:
         command: what runs an experiment, where ``program.md`` is not to say so.
+        cache: where the data lies, where ``prepare.py`` is not to say so.
 
     Raises:
         ProblemError: it has no train.py, no time budget, or no command that this form can run.
@@ -63,10 +70,12 @@ def read_checkout(folder: Path, command: str = "") -> Checkout:
     prepare, research = _text(folder / PREPARE), _text(folder / PROGRAM) if (folder / PROGRAM).is_file() else ""
     constants = constants_of(prepare, folder / PREPARE)
     settings, words = _command(command) if command else _command_in(research, folder)
+    if not _stays_inside(words[0]):
+        raise ProblemError(f"{folder / PROGRAM}: expected a script inside the checkout, as python {TRAIN}, found {words[0]}.")
     if not (folder / words[0]).is_file():
         raise ProblemError(_no_script(folder, words[0]))
     budget = constants.get("TIME_BUDGET")
-    if not isinstance(budget, int | float) or budget <= 0:
+    if not isinstance(budget, int | float) or not 0 < budget < math.inf:
         raise ProblemError(
             f"{folder / PREPARE}: expected TIME_BUDGET, the seconds of training, as a number, found none; write it there."
         )
@@ -80,8 +89,10 @@ def read_checkout(folder: Path, command: str = "") -> Checkout:
         command=words,
         settings=settings,
         editable=_editable(research, folder, words[0]),
-        cache=_cache(prepare, constants),
+        cache=Path(cache).expanduser() if cache else _cache(prepare, constants),
+        cache_known=bool(cache) or isinstance(constants.get("CACHE_DIR"), str) or "CACHE_DIR" not in prepare,
         device="cpu" if "cuda" not in code else "any" if "is_available" in code else "cuda",
+        compiles="torch.compile" in code,
         research=research,
         history=read_history(folder / RESULTS),
     )
@@ -116,10 +127,10 @@ def _value(node: ast.expr, known: Mapping[str, float | str]) -> float | str | No
         return known.get(node.id)
     if isinstance(node, ast.BinOp):
         left, right = _value(node.left, known), _value(node.right, known)
-        operation = _OPERATIONS.get(type(node.op))
-        if operation is None or not isinstance(left, int | float) or not isinstance(right, int | float):
-            return None
-        return float(operation(left, right)) if right or not isinstance(node.op, ast.Div) else None
+        if isinstance(left, int | float) and isinstance(right, int | float) and type(node.op) in _OPERATIONS:
+            with suppress(OverflowError, ZeroDivisionError):
+                return float(_OPERATIONS[type(node.op)](float(left), float(right)))
+        return None
     if isinstance(node, ast.Call):
         parts = [_value(one, known) for one in node.args]
         texts = [one for one in parts if isinstance(one, str)]
@@ -138,9 +149,13 @@ def _cache(prepare: str, constants: Mapping[str, float | str]) -> Path | None:
     """Where the data lies; None where ``prepare.py`` speaks of no such place."""
     if _CACHE_VARIABLE in prepare and os.environ.get(_CACHE_VARIABLE):
         return Path(os.environ[_CACHE_VARIABLE]).expanduser()
-    if isinstance(found := constants.get("CACHE_DIR"), str):
+    if isinstance(found := constants.get("CACHE_DIR"), str) and os.path.isabs(found):
         return Path(found)
     return Path(os.path.join(*_OLD_CACHE)).expanduser() if "CACHE_DIR" in prepare or ".cache" in prepare else None
+
+
+def _stays_inside(path: str) -> bool:
+    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def _command_in(research: str, folder: Path) -> tuple[Mapping[str, str], tuple[str, ...]]:
@@ -188,17 +203,21 @@ def _editable(research: str, folder: Path, script: str) -> tuple[str, ...]:
         elif re.search(r"\bcan\b", line, re.IGNORECASE) and line.rstrip().endswith((":", "**")):
             allowed = True
         elif allowed and line.lstrip().startswith(("-", "*")):
-            named += [one for one in re.findall(r"`([\w./-]+)`", line) if (folder / one).is_file() and one != PREPARE]
+            named += [
+                one
+                for one in re.findall(r"`([\w./-]+)`", line)
+                if one != PREPARE and _stays_inside(one) and (folder / one).is_file()
+            ]
     return tuple(dict.fromkeys(named))
 
 
 def read_history(path: Path) -> History | None:
     """The experiments that were made before; None where none are written down.  Rows of another width keep what they have."""
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if any(cell.strip() for cell in row)]
+        text = path.read_text(encoding="utf-8", errors="replace").replace("\0", " ")
     except OSError:
         return None
+    rows = [line.split("\t") for line in text.splitlines() if line.strip()]
     if not rows:
         return None
     columns = tuple(cell.strip() for cell in rows[0])
@@ -210,7 +229,7 @@ def _cells(columns: tuple[str, ...], row: list[str]) -> Iterator[tuple[str, str]
     last = len(columns) - 1
     whole = row if len(row) <= len(columns) else [*row[:last], "\t".join(row[last:])]
     for name, cell in zip(columns, whole, strict=False):
-        yield name, cell.strip()
+        yield name, cell.strip()[:_MOST_CHARS]
 
 
 def _text(path: Path) -> str:

@@ -11,6 +11,7 @@ import importlib.util
 import shlex
 import warnings
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from evolve._errors import ProblemError
@@ -46,6 +47,8 @@ def _fault(folder: Path) -> str:
             with warnings.catch_warnings(action="ignore"):
                 tree = ast.parse(source, path.name)
                 compile(tree, path.name, "exec", dont_inherit=True)
+        except (RecursionError, MemoryError):
+            return ""  # too deep to be told by reading: the grader will say
         except (SyntaxError, ValueError) as error:
             return f"what is no Python: {error if isinstance(error, SyntaxError) else f'{path.name}: {error}'}"
         if any(word in source for word in _FINDS_ITS_OWN):
@@ -54,7 +57,7 @@ def _fault(folder: Path) -> str:
             helper = _beside(folder, name)
             if helper is not None:
                 left.append(helper)
-            elif not (folder / name).is_dir() and not _is_installed(name):
+            elif not _is_installed(name) and PathFinder.find_spec(name, [str(folder)]) is None:
                 return f"no module {name}, which {path.name} imports in line {line}"
     return ""
 

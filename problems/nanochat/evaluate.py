@@ -6,13 +6,15 @@ One process of the candidate answers calls of ``train.py:turn`` one after anothe
     train   the next piece of the stream that the seed draws, and how much of the budget is spent; ``train_s`` seconds in all
     finish  gives the weights back
 
-What a piece takes is measured here, from its sending to the answer.  The next is sent when the one before is answered, so nothing
-can be trained on ahead; pieces are as large as the candidate's pace asks for.  A second process scores (see ``scorer``).
+The clock runs here, from the sending of the first piece to the last answer: what the grader does between two calls counts too, for
+the candidate's card may go on meanwhile.  The next piece is sent when the one before is answered, so nothing can be trained on ahead;
+pieces are as large as the candidate's pace asks for.  A second process scores (see ``scorer``).
 """
 
 import json
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,12 +26,12 @@ MAX_WEIGHTS_BYTES = 1 << 30
 PIECES = 60  # into which the budget is cut, or about
 LEAST_TOKENS = 4  # rows of context, of which the first piece is made
 GROWTH = 4.0  # of one piece over the one before, at most
+MOST_TOKENS = 1 << 22  # in a piece: 16 MiB, which travel in some ms
 LATE = 1.05  # by how much training may take longer than the budget: the last piece ends when it ends
 LATE_S = 1.0
-FINISH_S, FINISH_SHARE = 10.0, 0.1
+FINISH_S = 2.0  # what finish takes longer is training, for all that is known
 STEP_0_ROWS = 8
 KNOWS = 0.98  # of what unigrams of the training part cost: below it the program knew the text before it was shown any
-MOST_CALLS = 100_000
 RETURNS = {"weights": Array("uint8", (None,), max_items=MAX_WEIGHTS_BYTES), "loss": JsonValue(max_bytes=64)}
 
 
@@ -39,7 +41,9 @@ class Training:
 
     trial: Trial
     stream: np.ndarray
+    clock: Callable[[], float] = time.perf_counter
     phase: str = "setup"
+    began: float = 0.0
     sent: int = 0
     piece: int = 0
     spent: float = 0.0
@@ -57,17 +61,29 @@ class Training:
             self.setup_s += seconds
             self.at_step_0 = answer["weights"].tobytes()
             self.phase = "train"
+            if self.setup_s > float(self.trial.params["setup_s"]):
+                return None
+            self.began = self.clock()
             return self._next_piece(0.0)
         if self.phase == "finish":
             self.finish_s = seconds
+            self.spent += max(0.0, seconds - FINISH_S)
             return None
-        self.spent += seconds
+        self.spent = self.clock() - self.began
+        if len(answer["weights"]):
+            self.fault = "weights came with the answer to a piece of text; they are taken after setup and at the end"
+            return None
         loss = answer["loss"]
-        self.losses.append(float(loss) if isinstance(loss, int | float) and math.isfinite(loss) else math.nan)
+        self.losses.append(float(loss) if isinstance(loss, int | float) else math.nan)
         if self.spent >= self._budget:
             self.phase = "finish"
-            return self._call("finish")
+            return self._call("finish") if self.spent <= self._most else None
         return self._next_piece(seconds)
+
+    @property
+    def _most(self) -> float:
+        """Seconds after which a run is no longer waited for."""
+        return LATE * self._budget + LATE_S
 
     @property
     def _budget(self) -> float:
@@ -80,7 +96,7 @@ class Training:
         if seconds > 0:
             share = min(self._budget / PIECES, self._budget - self.spent)
             wanted = self.piece * min(GROWTH, share / seconds)
-            self.piece = max(least, int(wanted) // context * context)
+            self.piece = max(least, min(int(wanted), MOST_TOKENS) // context * context)
         else:
             self.piece = least
         at = np.arange(self.sent, self.sent + self.piece) % len(self.stream)
@@ -100,12 +116,13 @@ class Training:
 def evaluate(trial: Trial) -> Outcome:
     scorer.forget_reads(trial)
     training = Training(trial, draw_training(trial))
-    reply = trial.sandbox.converse("train.py:turn", training, RETURNS, most_calls=MOST_CALLS)
+    reply = trial.sandbox.converse("train.py:turn", training, RETURNS)
+    if training.fault:
+        return Outcome.fail(Status.INVALID, training.fault)
+    if late := out_of_time(trial, training):
+        return Outcome.fail(Status.OVER_BUDGET, late)
     if not reply.ok:
         return reply.outcome()
-    late = out_of_time(trial, training)
-    if late:
-        return Outcome.fail(Status.OVER_BUDGET, late)
     weights = reply.value["weights"].tobytes()
     if not weights:
         return Outcome.fail(Status.INVALID, "finish gave no weights")
@@ -150,12 +167,12 @@ def draw_training(trial: Trial) -> np.ndarray:
 def out_of_time(trial: Trial, training: Training) -> str:
     """Which of its times a candidate exceeded; "" where none."""
     budget, setup = float(trial.params["train_s"]), float(trial.params["setup_s"])
-    finish = max(FINISH_S, FINISH_SHARE * budget)
     if training.setup_s > setup:
         return f"setup took {training.setup_s:.1f} s; {setup:g} s are allowed (problem.params.setup_s)"
     if training.spent > LATE * budget + LATE_S:
-        return f"training took {training.spent:.1f} s; {budget:g} s are allowed"
-    return f"finish took {training.finish_s:.1f} s; {finish:g} s are allowed" if training.finish_s > finish else ""
+        last = f", {training.finish_s:.1f} s of it and of {FINISH_S:g} free ones at the end" if training.finish_s > FINISH_S else ""
+        return f"training took {training.spent:.1f} s{last}; {budget:g} s are allowed"
+    return ""
 
 
 def describe(training: Training, found: "scorer.Judgement", log: str) -> str:

@@ -127,7 +127,10 @@ def _parquet_texts(folder: Path, paths: Sequence[Path]) -> Iterator[tuple[str, s
         file = ParquetFile(path)
         for group in range(file.num_row_groups):
             column = file.read_row_group(group, columns=["text"]).column("text")
-            yield f"{path.relative_to(folder).as_posix()}#{group:05d}", "\n\n".join(column.to_pylist()) + "\n\n"
+            yield (
+                f"{path.relative_to(folder).as_posix()}#{group:05d}",
+                "\n\n".join(one for one in column.to_pylist() if one) + "\n\n",
+            )
 
 
 def split(texts: dict[str, str]) -> tuple[list[str], list[str]]:

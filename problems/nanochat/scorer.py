@@ -14,6 +14,7 @@ import numpy as np
 
 from evolve import Array, Outcome, Status, Trial
 
+SCORED_BYTES = 1 << 30  # of all logits of one process, which are in memory several times over
 CALL_BYTES = 64 << 20  # of logits in one call of forward
 PREFIXES = 256  # positions looked at twice
 UNSHOWN = 512  # rows that only the second look sees, each at one position
@@ -52,6 +53,7 @@ class Judgement:
 
 def judge(trial: Trial, weights: bytes) -> Judgement | Outcome:
     """The score of weights, or why they have none."""
+    forget_reads(trial)
     drawn = draw(trial)
     rows = np.load(trial.assets / "validation_rows.npy", mmap_mode="r")[drawn]
     scored = forward(trial, weights, [*batches(trial, rows[:, :-1]), probe(trial)], budgeted=True)
@@ -96,7 +98,9 @@ def draw(trial: Trial) -> np.ndarray:
     At most half of them: the second look needs rows that the first has not seen.
     """
     pool = hardness(trial)
-    return stratified(np.arange(len(pool)), pool, min(trial.params["scored_rows"], len(pool) // 2), trial.rng("validation"))
+    held = SCORED_BYTES // (4 * int(trial.params["context"]) * int(trial.params["vocabulary"]))
+    n = max(2, min(trial.params["scored_rows"], len(pool) // 2, held))
+    return stratified(np.arange(len(pool)), pool, n, trial.rng("validation"))
 
 
 def stratified(among: np.ndarray, hardness: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

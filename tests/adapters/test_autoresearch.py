@@ -37,7 +37,7 @@ def test_a_checkout_is_a_problem(tmp_path: Path, home: Path) -> None:
     assert contract.depends_on_speed
     assert "a1b2c3d | 4.997900 | 0.4 | keep | baseline" in problem.statement
     assert (problem.folder / "program.md").read_text().startswith("# autoresearch")
-    assert any("2 experiments" in note for note in notes_of(problem.folder))
+    assert any("2 of 2 experiments" in note for note in notes_of(problem.folder))
 
 
 def test_the_program_is_no_part_of_what_is_protected(tmp_path: Path) -> None:
@@ -112,6 +112,9 @@ def test_a_table_of_any_width_is_read_by_its_header(tmp_path: Path) -> None:
     (lambda folder: (folder / "prepare.py").write_text("TIME_BUDGET = 1\ndef ("), "expected Python, found a mistake"),
     (lambda folder: (folder / "evolve.yaml").write_text("metric: loss\n"), "metric is not to be chosen"),
     (lambda folder: (folder / "evolve.yaml").write_text("command: make all\n"), "expected a command that runs a Python script"),
+    (lambda folder: (folder / "prepare.py").write_text("TIME_BUDGET = 10 ** 3\nA = 9" + "9" * 400 + " * 1.5\n"), "expected TIME_BUDGET"),
+    (lambda folder: (folder / "program.md").write_text("Run the experiment: `python ../train.py > run.log`\n"), "inside the checkout"),
+    (lambda folder: (folder / "evolve.yaml").write_text("params: {a: 1}\n"), "params is not to be chosen"),
     (lambda folder: (folder / "train.py").write_bytes(b"\xff\xfe\x00"), "expected a readable UTF-8 file"),
 ])  # fmt: skip
 def test_what_is_wrong_is_a_sentence(tmp_path: Path, spoil, words: str) -> None:
@@ -120,6 +123,32 @@ def test_what_is_wrong_is_a_sentence(tmp_path: Path, spoil, words: str) -> None:
     found = refusal(folder)
     assert words in found
     assert "\n" not in found
+
+
+def test_nothing_outside_the_checkout_is_taken(tmp_path: Path) -> None:
+    folder = write_checkout(tmp_path / "small")
+    (tmp_path / "mk.py").write_text("X = 1\n")
+    text = (folder / "program.md").read_text()
+    (folder / "program.md").write_text(text.replace("- Modify `train.py` -", "- Modify `train.py`, `../mk.py` and `/etc/passwd` -"))
+    assert evolve.load_problem(folder).contract.editable == ("train.py",)
+
+
+def test_a_place_of_the_data_that_is_computed_is_a_guess_and_said(tmp_path: Path, home: Path) -> None:
+    prepare = PREPARE.replace("CACHE_DIR = os.path.join(", "CACHE_DIR = str(").replace(
+        'os.path.expanduser("~"), ".cache", "autoresearch")', "x)"
+    )
+    folder = write_checkout(
+        tmp_path / "small", prepare=prepare, results="commit\tval_bpb\tdescription\na\t1.0\t" + "x" * 200_000 + "\n"
+    )
+    problem = evolve.load_problem(folder)
+    assert any("does not follow from its text" in note for note in notes_of(problem.folder))
+    assert len(problem.statement) < 5000
+    (home / "mine").mkdir()
+    (home / "mine" / "a").write_text("data")
+    (folder / "evolve.yaml").write_text("cache: ~/mine\n")
+    problem = evolve.load_problem(folder)
+    assert problem.contract.data[0].path == str(home / "mine")
+    assert not any("does not follow" in note for note in notes_of(problem.folder))
 
 
 def test_a_script_that_lies_a_folder_below_is_pointed_to(tmp_path: Path) -> None:

@@ -59,3 +59,11 @@ GOOD = {
 @pytest.mark.parametrize("case", GOOD)
 def test_what_may_be_imported_is_let_through(case: str, tmp_path: Path) -> None:
     check_importable(load_problem(write_problem(tmp_path / "tiny", **GOOD[case])))
+
+
+def test_what_is_too_deep_to_be_read_or_compiled_already_is_left_to_the_grader(tmp_path: Path) -> None:
+    deep = load_problem(write_problem(tmp_path / "deep", evaluate_py=EVALUATE + "X = " + "-" * 100_000 + "1\n"))
+    check_importable(deep)
+    built = load_problem(write_problem(tmp_path / "built", evaluate_py="import fast\n" + EVALUATE))
+    (built.folder / "fast.pyc").write_bytes(b"")
+    check_importable(built)

@@ -66,16 +66,24 @@ def evaluator() -> Iterator[ModuleType]:
         yield module
 
 
-def training(evaluator: ModuleType, pace: float, budget: float = 10.0, setup: float = 1.0) -> tuple[Any, list[Any]]:
-    """A training run by a program that goes through so many tokens a second; the calls that it got."""
+def training(
+    evaluator: ModuleType, pace: float, budget: float = 10.0, *, setup=1.0, finish=0.1, between=0.0, heavy=False
+) -> tuple[Any, list[Any]]:
+    """A training run by a program that goes through so many tokens a second, ``between`` seconds of the grader's after each piece;
+    the calls that it got."""
     params = {"train_s": budget, "setup_s": 30.0, "context": 8, "vocabulary": 100}
     trial = SimpleNamespace(params=params, rng=lambda purpose: np.random.default_rng(0))
-    run = evaluator.Training(trial, np.arange(10_000, dtype=np.uint16))
+    now = [100.0]
+    run = evaluator.Training(trial, np.arange(10_000, dtype=np.uint16), clock=lambda: now[0])
     calls = [run(None, 0.5)]
-    answer = {"weights": np.zeros(3, np.uint8), "loss": 1.0}
-    while (call := run(answer, setup if calls[-1]["phase"] == "setup" else 0.001 + len(calls[-1]["tokens"]) / pace)) is not None:
+    while True:
+        phase = calls[-1]["phase"]
+        took = {"setup": setup, "finish": finish}.get(phase, 0.001 + len(calls[-1]["tokens"]) / pace)
+        now[0] += took + (between if phase == "train" else 0.0)
+        answer = {"weights": np.zeros(3 if phase != "train" or heavy else 0, np.uint8), "loss": 1.0}
+        if (call := run(answer, took)) is None:
+            return run, calls
         calls.append(call)
-    return run, calls
 
 
 @pytest.mark.parametrize("pace", [50.0, 1e4, 1e7])
@@ -96,17 +104,31 @@ def test_pieces_follow_the_pace_and_end_with_the_budget(evaluator: ModuleType, p
 
 
 @pytest.mark.parametrize(("more", "words"), [
-    ({"setup_s": 31.0}, "setup took 31.0 s; 30 s are allowed"),
-    ({"spent": 11.6}, "training took 11.6 s; 10 s are allowed"),
-    ({"finish_s": 10.1}, "finish took 10.1 s; 10 s are allowed"),
-    ({}, ""),
+    ({"setup": 31.0}, "setup took 31.5 s; 30 s are allowed (problem.params.setup_s)"),
+    ({"finish": 4.0}, "training took 12.0 s, 4.0 s of it and of 2 free ones at the end; 10 s are allowed"),
+    ({"between": 6.0}, "training took 12.0 s; 10 s are allowed"),
+    ({"finish": 2.0}, ""),
 ])  # fmt: skip
 def test_each_time_has_its_limit(evaluator: ModuleType, more: dict[str, float], words: str) -> None:
-    run, _ = training(evaluator, 1e4)
-    for name, value in more.items():
-        setattr(run, name, value)
-    assert words in evaluator.out_of_time(run.trial, run)
-    assert bool(words) == bool(evaluator.out_of_time(run.trial, run))
+    run, calls = training(evaluator, 1e5, **more)
+    found = evaluator.out_of_time(run.trial, run)
+    assert re.sub(r"took 1[12]\.\d s", "took 12.0 s", found) == words
+    if "setup" in more:
+        assert [call["phase"] for call in calls] == ["setup"]  # and no further
+
+
+def test_what_passes_between_two_calls_is_paid_and_pieces_are_bounded(evaluator: ModuleType) -> None:
+    run, calls = training(evaluator, 1e5, between=0.1)
+    assert run.spent >= 10.0
+    assert len(calls) < 60
+    run, calls = training(evaluator, 1e12, budget=1.0)
+    assert max(len(call["tokens"]) for call in calls) <= evaluator.MOST_TOKENS
+
+
+def test_weights_are_taken_at_the_ends_alone(evaluator: ModuleType) -> None:
+    run, calls = training(evaluator, 1e5, heavy=True)
+    assert [call["phase"] for call in calls] == ["setup", "train"]
+    assert "weights came with the answer to a piece" in run.fault
 
 
 def test_sizes_are_params_and_shards_of_parquet_are_a_corpus(tmp_path: Path, evaluator: ModuleType) -> None:

@@ -22,11 +22,11 @@ SEEDING = {"manual_seed", "manual_seed_all", "seed", "default_rng", "RandomState
 
 
 def with_seed(text, seed):
-    """The program with every number that seeds something replaced, and whether there was one; without one, torch's is set."""
+    """The program with every number that seeds something replaced; without one, torch's is set."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return text, False
+        return text
     named = {
         node.targets[0].id
         for node in tree.body
@@ -42,30 +42,29 @@ def with_seed(text, seed):
                 places.append(first)
     lines = text.encode().splitlines(keepends=True)
     if not places:
-        torch = [node for node in tree.body if isinstance(node, ast.Import) and any(one.name == "torch" for one in node.names)]
-        if torch:
-            line, at = torch[0].end_lineno - 1, torch[0].end_col_offset
-            lines[line] = lines[line][:at] + f"; torch.manual_seed({seed})".encode() + lines[line][at:]
-        return b"".join(lines).decode(), bool(torch)
+        named = [(node, one) for node in tree.body if isinstance(node, ast.Import) for one in node.names if one.name == "torch"]
+        if named:
+            node, one = named[0]
+            line, at = node.end_lineno - 1, node.end_col_offset
+            lines[line] = lines[line][:at] + f"; {one.asname or 'torch'}.manual_seed({seed})".encode() + lines[line][at:]
+        return b"".join(lines).decode()
     for one in sorted(places, key=lambda one: (one.lineno, one.col_offset), reverse=True):
         if one.lineno == one.end_lineno:
             line = lines[one.lineno - 1]
             lines[one.lineno - 1] = line[: one.col_offset] + str(seed).encode() + line[one.end_col_offset :]
-    return b"".join(lines).decode(), True
+    return b"".join(lines).decode()
 
 
 def begin(options, seed):
     """The checkout with the candidate's files in it, and a home folder in which the data lies where prepare.py left it."""
     folder = os.path.join(os.getcwd(), "checkout")
     shutil.copytree(os.path.join(HERE, "theirs"), folder)
-    seeded = False
     for name in options["editable"]:
         place = os.path.join(folder, name)
-        with open(os.path.join("/candidate", name), encoding="utf-8", newline="") as file:
+        with open(os.path.join("/candidate", name), encoding="utf-8-sig", newline="") as file:
             text = file.read()
         if name.endswith(".py"):
-            text, found = with_seed(text, seed)
-            seeded |= found
+            text = with_seed(text, seed)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         if os.path.lexists(place):
             os.chmod(place, 0o644)
@@ -77,7 +76,7 @@ def begin(options, seed):
         os.makedirs(os.path.dirname(place), exist_ok=True)
         os.symlink("/data/cache", place)
     os.makedirs(home, exist_ok=True)
-    return folder, home, seeded
+    return folder, home
 
 
 def hashes(folder, names):
@@ -115,7 +114,7 @@ def main():
     seed = int(sys.argv[1])
     with open(os.path.join(HERE, "options.json"), encoding="utf-8") as file:
         options = json.load(file)
-    folder, home, seeded = begin(options, seed)
+    folder, home = begin(options, seed)
     before = hashes(folder, options["protected"])
     tail, code, marks = train(folder, home, options)
     after = hashes(folder, options["protected"])
@@ -123,7 +122,6 @@ def main():
         "log": tail.decode("utf-8", "replace"),
         "code": code,
         "marks": marks,
-        "seeded": seeded,
         "changed": [name for name in before if before[name] != after[name]],
     }
     with open(os.path.join(os.environ["EVOLVE_OUTPUT"], "result.json"), "w", encoding="utf-8") as file:

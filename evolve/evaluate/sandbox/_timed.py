@@ -5,6 +5,9 @@ been sent it cannot work on.  A call's time is from before its arguments are wri
 of this process.  Before the candidate's files are loaded the stub, which alone is in that process then, answers empty calls of the
 same size: what those take is the price of the way there and back.
 
+In a conversation each call is made up from the answer before, and who makes it up takes time that is nobody's: a candidate's
+threads, or its card, may go on meanwhile.  Whoever counts seconds there keeps a clock of his own beside them.
+
 What a candidate can still do: remember answers (no two calls are equal), guess a call before it comes (it cannot be known, and a
 wrong answer is seen), work in threads (bound by the stage's ``cpus`` and CPU time), load slowly and answer fast (``load_s``; tables
 made while loading are not timed), leave work for after an answer (it delays the next call, which is timed from its sending).
@@ -203,6 +206,10 @@ class TimedMonitor(ProcessMonitor):
 
     def _send(self) -> None:
         message = self._turns.next
+        self._reply.drain(1 << 20)
+        if self._reply.parts and message is not None:
+            self._refuse("an answer to a call that was not made yet")
+            return
         self._unsent = memoryview(self._turns.farewell if message is None else message)
         self._begun = time.perf_counter()
         self._write()
@@ -246,6 +253,8 @@ class TimedMonitor(ProcessMonitor):
             self._refuse(f"an answer of more than {self._turns.most} bytes")
         elif len(buffer) - _HEAD > size:
             self._refuse("an answer to a call that was not made yet")
+        elif len(buffer) - _HEAD == size and self._unsent:
+            self._refuse("an answer to a call that it had not read yet")
         elif len(buffer) - _HEAD == size:
             if wrong := self._turns.answered(bytes(buffer[_HEAD:]), now - self._begun):
                 self._refuse(wrong)

@@ -23,6 +23,35 @@ def f(x):
             os.write(fd, frame * 3)
     return 1
 """
+ANSWER = """
+import os, time
+text = b'{"values":[[["json",1]]]}'
+frame = b"EVR1" + len(text).to_bytes(4, "little") + text + b"7"
+reply = b"EVT1" + len(frame).to_bytes(8, "little") + frame
+"""
+UNREAD = (
+    ANSWER
+    + """
+def f(x):
+    os.write(3, reply)  # to this call
+    time.sleep(0.3)
+    os.read(4, 8)  # the head of the next, and its answer
+    os.write(3, reply)
+    time.sleep(2)
+    os._exit(0)
+"""
+)
+AHEAD = (
+    ANSWER
+    + """
+def f(x):
+    for _ in range(4):
+        os.write(3, reply)
+        time.sleep(0.2)  # while the next call is made up
+    time.sleep(2)
+    os._exit(0)
+"""
+)
 ECHO = "seen = []\ndef f(x):\n    seen.append(x)\n    return seen\n"
 
 
@@ -105,6 +134,22 @@ def test_what_the_evaluator_raises_is_its_own_and_leaves_nobody_behind(factory: 
     with pytest.raises(ValueError, match="more calls than were announced"):
         conversed(factory, ECHO, count_to(5), most_calls=3)
     assert conversed(factory, ECHO, count_to(2)).ok
+
+
+@pytest.mark.parametrize(("source", "words"), [
+    (UNREAD, "a call that it had not read yet"),
+    (AHEAD, "a call that was not made yet"),
+])  # fmt: skip
+def test_nobody_answers_before_a_call_is_there(factory: SandboxFactory, source: str, words: str) -> None:
+    """Else its seconds would be next to nothing."""
+    sizes = iter([10, 4_000_000, 10, 10, 10, 10])
+
+    def ask(answer, seconds):
+        time.sleep(0.3 if source is AHEAD else 0.0)
+        return {"x": np.zeros(next(sizes))}
+
+    reply = conversed(factory, source, ask)
+    assert (reply.status, words in reply.reason) == (Status.INVALID, True), reply.reason
 
 
 def test_no_call_at_all_is_an_end(factory: SandboxFactory) -> None:

@@ -36,7 +36,7 @@ SOFTCAP = 15.0
 VALUE_EMBEDDINGS = True
 RESIDUAL_SCALARS = True
 QK_NORM = True
-WINDOWS = "SSSL"  # of layers in turn: S a part of the context, L all of it; the last layer always sees all
+WINDOWS = "L"  # of layers in turn: S a part of the context, L all of it; the last layer always sees all. Nanochat has SSSL
 SHORT_WINDOW = 0.5  # tune: 0.05..1
 BFLOAT16 = DEVICE == "cuda"
 COMPILE = False  # needs a C compiler in the sandbox: toolbox: [cc] in problem.yaml
