@@ -6,9 +6,9 @@ One process of the candidate answers calls of ``train.py:turn`` one after anothe
     train   the next piece of the stream that the seed draws, and how much of the budget is spent; ``train_s`` seconds in all
     finish  gives the weights back
 
-The clock runs here, from the sending of the first piece to the last answer: what the grader does between two calls counts too, for
-the candidate's card may go on meanwhile.  The next piece is sent when the one before is answered, so nothing can be trained on ahead;
-pieces are as large as the candidate's pace asks for.  A second process scores (see ``scorer``).
+The clock runs here, from the sending of the first piece to the last answer: what the grader does between two calls counts too,
+for the candidate's card may go on meanwhile.  The next piece is sent when the one before is answered, so nothing can be trained on
+ahead; pieces are as large as the candidate's pace asks for.  A second process scores (see ``scorer``).
 """
 
 import json
