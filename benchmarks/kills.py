@@ -74,10 +74,10 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from evolve.config._schema import BudgetConfig, ExecutorConfig, ProblemConfig, RunConfig, SandboxConfig
-from evolve.engine import _session
+from evolve.engine import _checkpoints
 from evolve.engine._session import resume, start
 
-_session.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
+_checkpoints.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
 run, problem, trace, tier, more = sys.argv[1:]
 if (Path(run) / "run.json").exists():
     resume(Path(run), json.loads(more))

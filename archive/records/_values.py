@@ -133,6 +133,7 @@ class Candidate:
     hypothesis: str = ""
     plan: str = ""
     expected: str = ""  # the effect that whoever made it expected, in its own words
+    drift: str = ""  # how the change differs from what whoever made it said of it; "" where it does not
     sketch: str = ""  # where it stands in an embedding, base85; for novelty
 
 

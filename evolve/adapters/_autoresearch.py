@@ -117,8 +117,8 @@ def _write(into: Path, checkout: Checkout, contract: Mapping[str, object]) -> No
     (into / "statement.md").write_text(_statement(checkout), encoding="utf-8")
     if checkout.research:
         (into / PROGRAM).write_text(checkout.research, encoding="utf-8")
-    if (path / RESULTS).is_file():
-        shutil.copyfile(path / RESULTS, into / f"README.{RESULTS}")  # decides no score
+    earlier = (path / RESULTS).read_bytes() if (path / RESULTS).is_file() else b""
+    (into / f"README.{RESULTS}").write_bytes(earlier)  # decides no score; the run goes on with it
 
 
 def _is_shown(name: str) -> bool:

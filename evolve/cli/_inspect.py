@@ -54,7 +54,14 @@ def status(words: Namespace) -> int:
 
     views = view_all(words.RUN)
     problem = words.problem or ""
-    if words.json:
+    if words.journal and words.json:
+        raise UsageError("--journal and --json are two forms; ask for one.")
+    if words.journal:
+        from evolve.views.notebook._markdown import markdown
+        from evolve.views.notebook._notebook import notebook
+
+        put_source(markdown(notebook(views if not problem else (named_view(views, problem),))))
+    elif words.json:
         put_json(any_status_json(views, problem))
     elif len(views) > 1 and not problem:
         put(suite_status(views))
@@ -311,7 +318,17 @@ def _artifact_hint(opened: RunView) -> str:
 _OUT = Argument("--out", "write it to this file, or into this folder, instead of to stdout", short="-o", value="FILE")
 
 VERBS = (
-    Verb("status", "how a run stands, live or ended", (RUN, PROBLEM, JSON), status),
+    Verb(
+        "status",
+        "how a run stands, live or ended",
+        (
+            RUN,
+            Argument("--journal", "its lab journal, as Markdown: what was tried, what moved, what failed, what is next"),
+            PROBLEM,
+            JSON,
+        ),
+        status,
+    ),
     Verb(
         "best",
         "the best program of a run",

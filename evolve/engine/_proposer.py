@@ -22,7 +22,8 @@ from evolve._errors import UsageError
 from evolve.engine.models._thread import CallRecorded, DraftReady
 from evolve.execute import Block
 from evolve.problem.contract._contract import Problem
-from evolve.propose import Files, Operator, ProposalContext, ProposalTask, analyse, check_scope
+from evolve.propose import Files, Operator, ProposalContext, ProposalTask, Rationale, analyse, check_scope
+from evolve.propose._drift import drift
 from evolve.propose._entries import scope_of
 from evolve.search._rng import generator
 from evolve.search.state._state import ProblemState
@@ -119,8 +120,7 @@ class Proposer:
         if draft.files is not None:
             generation = state.population.candidates[state.population.by_id[issued.parents[0]]].generation
             child = self._candidate(draft.files, issued.parents, generation + 1, draft.summary)
-            said = draft.statement
-            candidate = replace(child, hypothesis=said.hypothesis, plan=said.plan, expected=said.expected, sketch=draft.sketch)
+            candidate = replace(self._stated(child, draft.files, draft.statement), sketch=draft.sketch)
         return ProposalResult(
             issued.attempt,
             draft.status,
@@ -131,7 +131,9 @@ class Proposer:
             outcome=draft.outcome,
         )
 
-    def external_candidate(self, state: ProblemState, files: Files, parents: tuple[str, ...], summary: str) -> Candidate:
+    def external_candidate(
+        self, state: ProblemState, files: Files, parents: tuple[str, ...], summary: str, said: Rationale
+    ) -> Candidate:
         """A program that a person or an agent made of these parents.
 
         Raises:
@@ -141,7 +143,13 @@ class Proposer:
         if reason:
             raise UsageError(f"the program cannot be taken: {reason}")
         generation = state.population.candidates[state.population.by_id[parents[0]]].generation
-        return self._candidate(files, parents, generation + 1, summary)
+        return self._stated(self._candidate(files, parents, generation + 1, summary), files, said)
+
+    def _stated(self, child: Candidate, files: Files, said: Rationale) -> Candidate:
+        """A child with the words of whoever made it, and how its change differs from them.  Of mechanical operators this is not
+        asked: their words are made of the change."""
+        found = drift(self.texts.files(child.parents[0]), files, summary=child.summary, hypothesis=said.hypothesis, plan=said.plan)
+        return replace(child, hypothesis=said.hypothesis, plan=said.plan, expected=said.expected, drift=found)
 
     def packed(self, state: ProblemState, note: CallRecorded) -> CallReserved | CallSettled:
         """A call's record with what was asked or answered."""

@@ -13,9 +13,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from archive import (
-    ElitePlaced,
     Journal,
-    LogEntry,
     ProblemInfo,
     RunClosed,
     RunCreated,
@@ -26,8 +24,10 @@ from evolve._version import __version__
 from evolve.config._json import config_from_json, config_to_json
 from evolve.config._problems import load_problems
 from evolve.config._schema import RunConfig
+from evolve.engine._checkpoints import Checkpoints
 from evolve.engine._collector import infrequent_gc
 from evolve.engine._loop import Mailbox, Stopped, drain_model_calls, run_loop
+from evolve.engine._notebook import NotebookWriter
 from evolve.engine._opening import write_initial, write_opening, write_supplied
 from evolve.engine._proposer import Proposers
 from evolve.engine._proposing import proposers_of
@@ -57,7 +57,7 @@ from evolve.problem._importable import check_importable
 from evolve.problem._load import copy_problem
 from evolve.problem.contract._contract import Problem
 from evolve.propose import Operator
-from evolve.runs import _checkpoint, _folder
+from evolve.runs import _folder
 from evolve.runs._inbox import InboxWatcher, Request, withdraw
 from evolve.runs._open import open_search, read_config_and_problems, read_created
 from evolve.runs._recorded_problem import keep, places, ready_problem
@@ -69,7 +69,7 @@ from evolve.search._rng import fresh_secret
 from evolve.search._search import Search
 from evolve.search._stopping import PAUSED
 from evolve.search.policy._policies import POLICIES
-from evolve.search.state._state import Phase, ProblemState
+from evolve.search.state._state import Phase
 from evolve.views._run_view import RUNNING, RunView
 from evolve.views._suite import summarise_all
 from evolve.views._summary import Summary
@@ -77,8 +77,6 @@ from evolve.views._verdict import verdict, with_advice
 
 if TYPE_CHECKING:
     from evolve.models import Provider
-
-CHECKPOINT_EVERY = 25_000  # records
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +276,10 @@ def _drive(
             need_room(search.states, budget, search.run.usage.last_at, str(run.path))
         running = build_executor(config, problems, mailbox.put, measured_on(search.states))
         stack.callback(_abandon, running)
-        checkpoints = _Checkpoints(run, search, texts, journal)
-        recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints])
+        checkpoints = Checkpoints(run, search, texts, journal)
+        views_of = partial(_views_of, run, config, problems, search, texts)
+        notebook = NotebookWriter(run, views_of, RUNNING)
+        recorder = Recorder(journal, search, texts, time.time, [*hooks, checkpoints, notebook])
         proposers = proposers_of(run, config, problems, search, texts, made)
         models = NO_MODELS if pausing else available_models(config.llm, run, provider)
         epoch = write_opening(recorder, proposers, config, budget, journal.cut_bytes, models, running)
@@ -290,8 +290,7 @@ def _drive(
         for placed in missing_placements(search, shown):
             recorder.write(placed)
         if announce is not None:
-            pairs = zip(problems, search.states, strict=True)
-            views = tuple(RunView(run, config, one, state, texts, RUNNING, "", time.time()) for one, state in pairs)
+            views = views_of(RUNNING, "")
             announce(RunStarted(views[0], resumed, models.why, models.free, views[1:]))
         dispatcher = _open_dispatcher(models, search, proposers, recorder, mailbox)
         if dispatcher is not None:
@@ -305,11 +304,12 @@ def _drive(
             dispatcher.close(_lying_in(mailbox))
         recorder.write(RunClosed(epoch, status, why))
         checkpoints.save()
+        why = with_advice(search.state, status, why, str(run.path))
+        notebook.write(status, why)
         if broken is not None:
             raise type(broken)(
                 f"{broken}; nothing is lost, and the run goes on with: evolve resume {quote(str(run.path))}"
             ) from broken
-        why = with_advice(search.state, status, why, str(run.path))
         return summarise_all(run, problems, search.states, status, why, time.time())
 
 
@@ -341,6 +341,14 @@ def _run(
     except ExecutorBroken as error:
         broken = error
     return *_ended(search, why), broken
+
+
+def _views_of(
+    run: _folder.RunDir, config: RunConfig, problems: Sequence[Problem], search: Search, texts: TextStore, status: str, reason: str
+) -> tuple[RunView, ...]:
+    """The run as it stands, for each of its problems."""
+    pairs = zip(problems, search.states, strict=True)
+    return tuple(RunView(run, config, one, state, texts, status, reason, time.time()) for one, state in pairs)
 
 
 def _ended(search: Search, why: str) -> tuple[str, str]:
@@ -375,25 +383,3 @@ def _open_dispatcher(
 def _lying_in(mailbox: Mailbox) -> Iterator[object]:
     while not mailbox.empty():
         yield mailbox.get()
-
-
-class _Checkpoints:
-    """A hook that saves the state every so many records, once they are durable.  A disk that is full costs the checkpoint alone."""
-
-    def __init__(self, run: _folder.RunDir, search: Search, texts: TextStore, journal: Journal) -> None:
-        self._run, self._search, self._texts, self._journal = run, search, texts, journal
-        self._due = CHECKPOINT_EVERY
-
-    def __call__(self, state: ProblemState, stamped: LogEntry) -> None:
-        self._due -= 1
-        if self._due <= 0 and not isinstance(stamped.record, ElitePlaced):  # between those, readers lag behind the state
-            self.save()
-
-    def save(self) -> None:
-        """Save the state now."""
-        self._due = CHECKPOINT_EVERY
-        position = self._journal.written
-        if position is not None:
-            self._journal.wait_durable(position.seq)
-            with suppress(OSError):
-                _checkpoint.save(self._run.checkpoint, self._search, self._texts.locations(), position)

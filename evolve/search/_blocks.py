@@ -5,6 +5,7 @@ from __future__ import annotations
 from archive import BlockClosed, BlockEntry, BlockStatus, ElitePlaced, Measured, MeasureIssued, Measurement, Purpose, Status
 from evolve._counted import counted
 from evolve.search import _results as offspring
+from evolve.search._notes import remember_best
 from evolve.search._room import final_runs
 from evolve.search.claims import _claims as confirming
 from evolve.search.state._faults import TRIES, named
@@ -110,7 +111,10 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
     if state.steadiness.initial_failure and number == INITIAL and record.purpose is Purpose.RECHECK:
         state.faults.on_dropped(entry)
         return []  # it was good once, and the run stands on that
+    failures = state.population.failures.get(result.status, 0)
     placed = state.population.add_measurement(number, result, vault=record.purpose is Purpose.VAULT)
+    if state.population.failures.get(result.status, 0) > failures:
+        state.memory.on_failed(number, result.status, result.reason)
     again = _heard(state, number, record, entry)
     if state.contract.noisy and not again:
         confirming.on_measured(state, number, record)
@@ -118,6 +122,7 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
         _on_final(state, number, result)
     state.memory.on_measured(number, result)
     placed += offspring.assign_credit(state, number)
+    remember_best(state, number)
     state.fail(_hopeless(state, result))
     return placed + offspring.try_replace_parent(state, number)
 

@@ -1,15 +1,19 @@
-"""What came of changes, as it is known now: their effects, and the scratchpad that models and people are shown."""
+"""What came of changes, as it is known now: their effects and whether these are more than noise, which children moved the best, and
+the reflection that models and people are shown every 20 children."""
 
 from __future__ import annotations
 
 import math
 from bisect import insort
 
-from archive import Status, bounded, difference
+from archive import Status, bounded, difference, is_better
 from evolve._counted import counted
-from evolve.search.state._memory import EFFECTS, MAX_NOTES, NOTES_EVERY, ArmStats, ChangeEffect
+from evolve.budget._cpu_budget import INITIAL
+from evolve.search.state._memory import BESTS, EFFECTS, MAX_NOTES, NOTES_EVERY, ArmStats, ChangeEffect
 from evolve.search.state._state import ProblemState
 
+CLEAR = 1.96  # standard deviations of a difference: noise alone goes beyond in one case of twenty
+_GRAVES, _DRIFTS = 3, 3  # lines of the scratchpad
 _REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Status.TIMEOUT, Status.OVER_BUDGET})
 
 
@@ -58,6 +62,46 @@ def effect_of(state: ProblemState, number: int) -> ChangeEffect | None:
     return ChangeEffect(difference(mine, before), bounded(math.hypot(sd, before_sd)), number)
 
 
+def is_clear(state: ProblemState, effect: ChangeEffect) -> bool:
+    """Whether an effect is more than what noise alone does in 19 cases of 20, or than rounding where there is none; never while the
+    noise is not known."""
+    if state.contract.noisy:
+        return effect.sd > 0 and abs(effect.effect) > CLEAR * effect.sd
+    mine, _ = state.population.posterior(effect.number)
+    differs = is_better(mine, mine - effect.effect) or is_better(mine - effect.effect, mine)
+    return differs and not state.steadiness.within_noise(effect.effect)
+
+
+def least_clear(state: ProblemState, runs: int) -> float | None:
+    """The least difference of two programs with so many runs each that is clear; None where the noise is not known, or there is
+    none."""
+    noise = state.population.noise
+    return CLEAR * math.sqrt(2 * noise / runs) if noise > 0 else None
+
+
+def remember_best(state: ProblemState, number: int) -> None:
+    """A child was measured, once or again: whether it is clearly better than the best before it.  What later runs take back is no
+    best any more."""
+    bests, known = state.memory.bests, number in state.memory.bests
+    before = bests[: bests.index(number)] if known else bests
+    standing = next((one for one in reversed(before) if state.population.score(one) is not None), INITIAL)
+    better = number != INITIAL and _is_clearly_better(state, number, standing)
+    if better and not known:
+        state.memory.bests = [*bests, number][-BESTS:]
+    elif known and not better:
+        bests.remove(number)
+
+
+def _is_clearly_better(state: ProblemState, number: int, other: int) -> bool:
+    """By posteriors, which know how many programs were tried and how much these differ."""
+    population = state.population
+    if population.score(number) is None or population.score(other) is None:
+        return False
+    (mine, sd), (theirs, other_sd) = population.posterior(number), population.posterior(other)
+    found = ChangeEffect(difference(mine, theirs), bounded(math.hypot(sd, other_sd)), number)
+    return found.effect > 0 and is_clear(state, found)
+
+
 def arm_name(state: ProblemState, number: int) -> str:
     """The arm that made a candidate, in words."""
     arm = state.population.candidates[number].arm
@@ -88,6 +132,7 @@ def notes(state: ProblemState) -> str:
     for title, effects in (("What helped most:", memory.best_changes[::-1]), ("What hurt most:", memory.worst_changes)):
         shown = [_effect_line(state, effect) for effect in effects if population.score(effect.number) is not None]
         lines += [title, *shown[:EFFECTS]] if shown else []
+    lines += [*_noise_lines(state), *_grave_lines(state), *_drift_lines(state)]
     return "\n".join(lines[:MAX_NOTES])
 
 
@@ -104,3 +149,32 @@ def _effect_line(state: ProblemState, effect: ChangeEffect) -> str:
     summary = state.memory.summaries.get(effect.number, "")
     size = f"{state.population.sign * effect.effect:+.3g}" + (f" ± {effect.sd:.2g}" if effect.sd else "")
     return f"- {size}  {state.population.candidates[effect.number].id[:10]}  {summary}"
+
+
+def _noise_lines(state: ProblemState) -> list[str]:
+    """How many of the latest effects are no more than noise, and from where on one is."""
+    if not state.contract.noisy:
+        return []
+    latest = range(max(len(state.population.candidates) - NOTES_EVERY, INITIAL + 1), len(state.population.candidates))
+    found = [effect for number in latest if (effect := effect_of(state, number)) is not None]
+    unclear, least = sum(not is_clear(state, effect) for effect in found), least_clear(state, 1)
+    if not found:
+        return []
+    bar = f"; with one run of each, a difference says something from {least:.2g} on" if least is not None else ""
+    return [f"Of the last {counted(len(found), 'effect')}, {unclear} are within the noise{bar}."]
+
+
+def _grave_lines(state: ProblemState) -> list[str]:
+    graves = sorted(state.memory.graves.items(), key=lambda item: (-item[1][0], item[0]))
+    if not graves:
+        return []
+    return ["What failed most often:", *(f"- {counted(n, 'time')}: {kind}" for kind, (n, _) in graves[:_GRAVES])]
+
+
+def _drift_lines(state: ProblemState) -> list[str]:
+    memory, rows = state.memory, state.population.candidates
+    if not memory.drifts:
+        return []
+    latest = list(memory.drifts.items())[-_DRIFTS:]
+    title = f"Changes that are not what was said of them ({memory.n_drifts} so far); do what you say:"
+    return [title, *(f"- {rows[number].id[:10]}  {text}" for number, text in latest)]

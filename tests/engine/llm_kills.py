@@ -35,11 +35,11 @@ from evolve.testing.models._answering import conversation
 DRIVER = """
 import json, sys
 from pathlib import Path
-from evolve.engine import _session
+from evolve.engine import _checkpoints
 from evolve.config._json import config_from_json
 from evolve.engine._session import resume, start
 
-_session.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
+_checkpoints.CHECKPOINT_EVERY = 150  # records: checkpoints are among what is killed
 run, config, more = sys.argv[1:]
 resume(Path(run), json.loads(more)) if Path(run, "run.json").exists() else start(config_from_json(config))
 """

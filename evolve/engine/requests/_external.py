@@ -7,12 +7,13 @@ them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archive import Arm, Candidate, ProposalStatus, Proposed, ProposeIssued, Record
 from evolve._errors import UsageError
 from evolve.budget._cpu_budget import INITIAL
+from evolve.propose import Rationale
 from evolve.runs._inbox import Request, body_of
 from evolve.search._results import unjudged_twin
 from evolve.search._rng import generator
@@ -122,7 +123,8 @@ def tell(search: Search, request: Request, proposers: Proposers, moment: Moment)
     proposer = proposers[state.problem]
     whole = {path: text for path, text in proposer.texts.files(parents[0]).items() if path not in removed} | files
     try:
-        child = proposer.external_candidate(state, whole, parents, _words(body, "summary") or "told")
+        said = Rationale(_words(body, "hypothesis"), _words(body, "expected"), _words(body, "plan"))
+        child = proposer.external_candidate(state, whole, parents, _words(body, "summary") or "told", said)
     except UsageError as error:
         return Handled(answer={"status": "invalid", "reason": str(error), "late": not live})
     twin = state.population.by_hash.get(child.code_hash)
@@ -135,7 +137,7 @@ def tell(search: Search, request: Request, proposers: Proposers, moment: Moment)
         told = ", told before" if again else ""
         answer = {"status": "duplicate", "candidate": known.id, "reason": f"it is {whose}{told}", "late": not live, "again": again}
         return Handled(answer={**answer, "problem": state.contract.name})
-    record = _record(search, state, ticket, live, _stated(child, body))
+    record = _record(search, state, ticket, live, child)
     return Handled((record,), _accepted(state, child.id, ticket, live))
 
 
@@ -160,10 +162,6 @@ def _record(search: Search, state: ProblemState, ticket: int, live: bool, child:
     if live:
         return search.accept_proposal(ProposalResult(search.run.tickets.proposals[ticket].attempt, ProposalStatus.CHILD, child))
     return Proposed(search.run.tickets.next_attempt(), state.problem, ProposalStatus.CHILD, candidate=child)
-
-
-def _stated(child: Candidate, body: Mapping[str, object]) -> Candidate:
-    return replace(child, hypothesis=_words(body, "hypothesis"), plan=_words(body, "plan"), expected=_words(body, "expected"))
 
 
 def _words(body: Mapping[str, object], key: str) -> str:

@@ -207,6 +207,8 @@ def on_retracted(state: ProblemState, record: Retraction) -> list[ElitePlaced]:
     changed in the archive."""
     population = state.population
     number = population.by_id[record.candidate]
+    if number not in state.retracted:
+        state.memory.on_failed(number, Status.REJECTED, f"retracted: {record.why}")
     placed = population.mark_failed(number, Status.REJECTED)
     state.retracted.append(number)
     state.to_reverify = [one for one in state.to_reverify if one != number]

@@ -26,6 +26,11 @@ _WORDS = 160  # characters of a summary or reason in a line
 _IDEA = 300
 _FEEDBACK = 4000
 BROKEN = 64
+DRIFTS = 64
+KINDS = 64  # of failures, by their first words
+BESTS = 1024
+_FIRST_WORDS = 8
+OTHER_REASONS = "other reasons"
 _REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Status.TIMEOUT, Status.OVER_BUDGET})
 
 
@@ -49,6 +54,7 @@ class Idea:
 
     hypothesis: str
     expected: str
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,12 +101,20 @@ class Memory:
         self.failures: dict[str, tuple[int, str]] = {}  # as of the notes: class -> how many, the reason of the latest
         self.noted_at = 0
         self.remarks: list[Remark] = []  # the latest, the newest last
+        self.graves: dict[str, tuple[int, int]] = {}  # status and first words of the reason -> how many, the latest of them
+        self.bests: list[int] = []  # children that were better than the best before them, beyond noise; the newest last
+        self.drifts: dict[int, str] = {}  # oldest first; of children whose change is not what was said of it
+        self.n_drifts = 0
 
     def on_candidate(self, number: int, candidate: Candidate, parents: tuple[int, ...]) -> None:
         """A child was made."""
         _keep(self.summaries, number, _line(candidate.summary))
-        if candidate.hypothesis or candidate.expected:
-            _keep(self.ideas, number, Idea(_line(candidate.hypothesis, _IDEA), _line(candidate.expected, _IDEA)))
+        if candidate.hypothesis or candidate.expected or candidate.plan:
+            said = (_line(text, _IDEA) for text in (candidate.hypothesis, candidate.expected, candidate.plan))
+            _keep(self.ideas, number, Idea(*said))
+        if candidate.drift:
+            self.n_drifts += 1
+            _keep(self.drifts, number, _line(candidate.drift, _IDEA), DRIFTS)
         for parent in parents[:1]:
             siblings = self.children.setdefault(parent, [])
             siblings.append(number)
@@ -111,6 +125,13 @@ class Memory:
     def on_remark(self, author: str, text: str) -> None:
         """Somebody noted something."""
         self.remarks = [*self.remarks, Remark(author, text)][-REMARKS:]
+
+    def on_failed(self, number: int, status: str, reason: str) -> None:
+        """A candidate failed that had not failed before.  Failures are alike where reasons begin alike, numbers left out."""
+        words = ["…" if any(map(str.isdigit, word)) else word for word in reason[: 2 * _WORDS].split()]
+        kind = f"{status}: {_line(' '.join(words[:_FIRST_WORDS]))}"
+        kind = kind if kind in self.graves or len(self.graves) < KINDS else OTHER_REASONS
+        self.graves[kind] = self.graves.get(kind, (0, 0))[0] + 1, number
 
     def on_measured(self, number: int, result: Measurement) -> None:
         """A measurement ended."""
@@ -131,11 +152,11 @@ class Memory:
             self.reasons[result.status] = _line(result.reason)
 
 
-def _keep(kept: dict[int, Value], number: int, value: Value) -> None:
-    """The newest ``KEPT`` values."""
+def _keep(kept: dict[int, Value], number: int, value: Value, most: int = KEPT) -> None:
+    """The newest values."""
     kept.pop(number, None)
     kept[number] = value
-    if len(kept) > KEPT:
+    if len(kept) > most:
         del kept[next(iter(kept))]
 
 
