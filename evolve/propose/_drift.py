@@ -18,6 +18,8 @@ from evolve._untrusted import clean
 from evolve.propose._operator import Files
 
 MAX_WORDS, MAX_LINES = 4000, 4000  # characters of a statement; lines of both versions of a file that are compared
+_LONGEST_LINE = 400  # characters of a line that are looked at for what is below it
+_DEEPEST, _WIDEST = 40, 8  # lines that a line is below, and names of each
 _NAMED, _TOUCHED = 4, 4
 _HYPOTHESIS = 1  # of summary, hypothesis, plan
 _EVERYWHERE = frozenset({"self", "cls"})
@@ -134,19 +136,21 @@ def _changed_lines(old: list[str], new: list[str]) -> tuple[list[str], set[str]]
 
 
 def _scopes(lines: list[str]) -> list[tuple[str, ...]]:
-    """For each line the functions and classes that it stands in, by its indentation; also in what is no Python, where there are
-    none."""
-    open_: list[tuple[int, str]] = []
+    """For each line the names above it that it belongs to, by its indentation: of a function or class its own, of other lines all.
+    So a line of a long list is of the name that the list has."""
+    open_: list[tuple[int, tuple[str, ...]]] = []
     found: list[tuple[str, ...]] = []
     for line in lines:
         text = line.lstrip()
         if text:
             depth = len(line) - len(text)
-            while open_ and open_[-1][0] >= depth and not text.startswith((")", "]", "}")):
+            while open_ and open_[-1][0] >= depth and text[0] not in ")]}":
                 open_.pop()
-            if scope := _SCOPE.match(line):
-                open_.append((depth, scope[1].lower()))
-        found.append(tuple(name for _, name in open_))
+            scope = _SCOPE.match(line)
+            names = [scope[1]] if scope else _identifiers(line[:_LONGEST_LINE])
+            if len(open_) < _DEEPEST:
+                open_.append((depth, tuple(name.lower() for name in names[:_WIDEST])))
+        found.append(tuple(name for _, names in open_ for name in names))
     return found
 
 

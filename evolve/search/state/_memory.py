@@ -129,7 +129,7 @@ class Memory:
     def on_failed(self, number: int, status: str, reason: str) -> None:
         """A candidate failed that had not failed before.  Failures are alike where reasons begin alike, numbers left out."""
         words = ["…" if any(map(str.isdigit, word)) else word for word in reason[: 2 * _WORDS].split()]
-        kind = f"{status}: {_line(' '.join(words[:_FIRST_WORDS]))}"
+        kind = _line(" ".join([f"{status}:" if words else status, *words[:_FIRST_WORDS]]))
         kind = kind if kind in self.graves or len(self.graves) < KINDS else OTHER_REASONS
         self.graves[kind] = self.graves.get(kind, (0, 0))[0] + 1, number
 

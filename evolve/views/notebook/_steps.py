@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from os.path import commonprefix
+from itertools import takewhile
 
 from archive import TextStore
 from evolve.search.state._state import ProblemState
@@ -84,10 +84,15 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[tuple[
 
 def _cut(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     """Lines taken out and put in; of a long one the part around where it first differs from its counterpart."""
-    differs = [len(commonprefix([one, other])) for one, other in zip(old, new, strict=False)]
+    differs = [_alike(one, other) for one, other in zip(old, new, strict=False)]
     for sign, lines in (("-", old), ("+", new)):
         for i, line in enumerate(lines):
             at = differs[i] if i < len(differs) else 0
             start = max(at - _BEFORE, 0) if len(line) > LONGEST_LINE else 0
             part = line[start : start + LONGEST_LINE]
             yield f"{sign}{'…' * (start > 0)}{part}{'…' * (start + LONGEST_LINE < len(line))}"
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two lines begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
