@@ -270,7 +270,7 @@ def _candidate_rows(opened: RunView, one: int) -> list[tuple[str, str]]:
         rows.append(("is", "the initial program"))
     else:
         rows.append(("made by", f"{found.operator}: {one_line(found.summary)}" if found.summary else found.operator))
-    said = (("hypothesis", found.hypothesis), ("expected", found.expected), ("plan", found.plan))
+    said = (("hypothesis", found.hypothesis), ("expected", found.expected), ("plan", found.plan), ("drift", found.drift))
     rows += [(name, one_line(text, 400)) for name, text in said if text]
     if found.parents:
         rows.append(("did", _did(opened, found)))

@@ -5,6 +5,8 @@ RUN/problem/      a copy of the problem, so that the run is whole by itself
 RUN/problem.tar   the same once more, as it was recorded, whatever becomes of the copy
 RUN/problems/     of a run of several problems: the same of each, as NAME/ and NAME.tar
 RUN/journal/      the truth
+RUN/journal.md    the same for readers: the lab journal, made of it
+RUN/results.tsv   the table of results of a problem that came with one, continued; of one of several NAME.results.tsv
 RUN/inbox/        requests of other processes
 RUN/checkpoint.*  the search's state at some record; may be deleted at any time
 RUN/lock          held by the driver; says whose it is and how far that one is

@@ -120,7 +120,7 @@ def candidate_json(opened: RunView, one: int, *, measurements: bool = False) -> 
         "seed_score": opened.seed_score(),
         **picked(found, "gain", "gain_se", "gain_from", "verdict", "descriptors", "files"),
         "measurements": [_measurement(*each) for each in measured(opened, found.id)] if measurements else [],
-        **picked(found, "hypothesis", "expected", "plan"),
+        **picked(found, "hypothesis", "expected", "plan", "drift"),
         "unchecked": opened.unchecked() if one == opened.best() else None,
         "caveat": contract.caveat,
     }

@@ -23,7 +23,7 @@ class Candidate:
     ``final runs``) and ``gain_se`` its standard error where final runs gave it; ``verdict`` says how well founded that is
     (``confirmed``, ``champion, unconfirmed``, ..., or "").  ``status`` is ``ok``, a failure, or ``not measured``; ``cold``:
     measured in a process of its own.  ``summary``, ``hypothesis``, ``expected``, ``plan`` are the words of whoever made it:
-    untrusted, like the files.
+    untrusted, like the files; ``drift`` says how the change differs from them, "" where it does not plainly.
 
     Example:
         >>> print(run.best.score, run.best.operator, run.best.files["main.py"])
@@ -49,6 +49,7 @@ class Candidate:
     gain_se: float | None = None
     gain_from: str = ""
     far_off: int = 0
+    drift: str = ""
 
 
 def candidate(view: RunView, number: int) -> Candidate:
@@ -76,6 +77,7 @@ def candidate(view: RunView, number: int) -> Candidate:
         hypothesis=made.hypothesis,
         expected=made.expected,
         plan=made.plan,
+        drift=made.drift,
         gain_se=gain_se(state, number),
         gain_from=gain_from(state, number),
         far_off=place.far_off if place else 0,
