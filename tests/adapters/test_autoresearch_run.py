@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from autoresearch_forms import EXTRA_KEYS, TRAIN, write_checkout, write_data
+from autoresearch_forms import EXTRA_KEYS, TRAIN, WIDE, write_checkout, write_data
 
 import evolve
 from archive import Measurement, Status
@@ -62,3 +62,27 @@ def test_what_does_not_count(measured, train: str, status: Status, words: str) -
 def test_who_prints_a_score_is_believed_only_with_the_caveat(measured) -> None:
     """What upstream's form cannot see; the contract says so beside every score."""
     assert measured(SUMMARY)[0].status is Status.OK
+
+
+def test_the_table_of_a_checkout_goes_on_with_a_row_for_each_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write_data(tmp_path / "home")
+    checkout = write_checkout(tmp_path / "co", results=WIDE)
+    run = evolve.create_run(
+        str(checkout), out=tmp_path / "run", budget=evolve.Budget(evaluations=3), policy="fixed_candidates", slots=1
+    )
+    ticket = run.ask()
+    run.tell(ticket, {"train.py": f"raise ValueError\n{TRAIN}"}, summary="stop at\tonce", hypothesis="why not")
+    run.optimize()
+    found = (tmp_path / "run" / "results.tsv").read_bytes()
+    assert found.startswith(WIDE.encode())
+    columns = WIDE.splitlines()[0].split("\t")
+    first, second = (
+        dict(zip(columns, line.split("\t"), strict=True)) for line in found[len(WIDE.encode()) :].decode().splitlines()
+    )
+    assert first["commit"] == run.candidate("initial").id[:7]
+    assert 0.2 < float(first["val_bpb"]) < 8.0
+    assert (first["status"], second["status"], second["val_bpb"]) == ("keep", "crash", "0.000000")
+    assert (second["description"], second["hypothesis"]) == ("stop at once", "why not")
+    assert float(first["num_steps"]) > 10
+    assert (checkout / "results.tsv").read_text() == WIDE

@@ -220,3 +220,12 @@ def test_no_reading_verb_shows_what_measurement_seeds_derive_from(words: list[st
     assert created.secret not in said + ended[1] + ended[2]
     assert created.secret.encode() not in exported
     assert created.secret not in "".join(path.read_text() for path in (ended[0] / "problem").rglob("*.*") if path.is_file())
+
+
+def test_the_lab_journal_is_what_the_run_left_and_nothing_is_written_for_it(ended, answer) -> None:
+    path = ended[0] / "journal.md"
+    left = path.read_text(encoding="utf-8")
+    before = path.stat().st_mtime_ns
+    assert answer("status", "RUN", "--journal") == left
+    assert path.stat().st_mtime_ns == before
+    assert main(["status", str(ended[0]), "--journal", "--json"]) == 2

@@ -13,6 +13,7 @@ from archive import Note
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._notebook import EVERY_S, SHARE, NotebookWriter
 from evolve.propose._drift import drift
+from evolve.search._notes import remember_best
 from evolve.testing import Harness, Script, plain_contract, scored
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -170,3 +171,35 @@ def counting(run: Harness, written: list, now: list, cpu: list, cost: float):
         return views_of(run, status, reason)
 
     return call
+
+
+# --------------------------------------------------------------------------------------------------- what models are told of it
+
+
+def test_the_notes_have_what_is_below_the_noise_what_failed_and_what_drifted(tmp_path):
+    limits = {"budget": BudgetConfig(evaluations=120)}
+    with Harness(script(**NOISY | with_models() | limits), tmp_path / "run") as run:
+        run.drive()
+        memory = run.search.state.memory
+    lines = memory.notes.splitlines()
+    assert len(lines) <= 50
+    assert re.search(
+        r"^Of the last \d+ effects, \d+ are within the noise; with one run of each, .* from 0\.0\d+ on\.$", memory.notes, re.M
+    )
+    failed = lines[lines.index("What failed most often:") + 1 :]
+    assert re.fullmatch(r"- \d+ times?: crash", failed[0])
+    drifted = [line for line in lines if line.startswith("Changes that are not what was said of them")]
+    assert len(drifted) == 1
+    assert lines[-1].endswith(tuple(memory.drifts.values()))
+    assert len(lines) - lines.index(drifted[0]) <= 4
+
+
+def test_a_best_is_taken_back_by_runs_that_do_not_bear_it_out(tmp_path):
+    with Harness(script(**NOISY), tmp_path / "run") as run:
+        run.drive()
+        state = run.search.state
+        (*_, best) = state.memory.bests
+        for _ in range(40):
+            state.population.pooled[-1].add(state.population.candidates[best].id, -0.125)
+        remember_best(state, best)
+    assert best not in state.memory.bests

@@ -49,7 +49,7 @@ class ResultsTable:
 
 def _cells(state: ProblemState, number: int) -> dict[str, str]:
     """What there is to say of a candidate, by the name of a column."""
-    population, told = state.population, state.memory.feedback.get(number)
+    population, told, idea = state.population, state.memory.feedback.get(number), state.memory.ideas.get(number)
     stats = population.stats(number)
     score = population.sign * stats.mean if stats is not None else 0.0
     metrics: Mapping[str, float] = told.metrics if told is not None else {}
@@ -60,6 +60,7 @@ def _cells(state: ProblemState, number: int) -> dict[str, str]:
         state.contract.metric: f"{score:.6f}",
         "memory_gb": f"{memory / _MIB_PER_GB:.1f}",
         "status": _status(state, number),
+        "hypothesis": idea.hypothesis[:_DESCRIPTION] if idea is not None else "",
         "description": state.memory.summaries.get(number, "")[:_DESCRIPTION],
     }
 
