@@ -77,11 +77,18 @@ def _standing(page: Page) -> Iterator[str]:
         yield "- Nothing is measured yet."
         return
     start, best = (number(one.score, one.sd) for one in (seen.seed, seen.best))
-    if seen.best_operator == BY_NOBODY:
-        yield f"- Initial program {start}; nothing better stands."
-        return
     gain = f", gain {seen.gain:+.4g}" if seen.gain is not None else ""
-    yield f"- Initial program {start}, best {best} (`{seen.best.id[:_ID]}`{gain}{f'; {seen.word}' if seen.word else ''})."
+    found = f"best {best} (`{seen.best.id[:_ID]}`{gain}{f'; {seen.word}' if seen.word else ''})"
+    found = "nothing better stands" if seen.best_operator == BY_NOBODY else found
+    yield f"- Initial program {start}, {found}{_checked(page)}."
+
+
+def _checked(page: Page) -> str:
+    """What was measured of it on fresh seeds."""
+    final, seen = page.final, page.progress
+    error = "" if final is None or final.gain_se is None else f", standard error {final.gain_se:.2g}"
+    text = "" if final is None else f"; final runs: `{final.candidate[:_ID]}` has gain {final.gain:+.3g}{error}, {final.verdict}"
+    return text + (f"; {seen.claims} of {counted(seen.openings, 'vault')} confirmed" if seen.openings else "")
 
 
 def _tried(page: Page) -> Iterator[str]:
@@ -180,6 +187,9 @@ def _next(found: Plans) -> Iterator[str]:
 
 def _drifts(page: Page) -> Iterator[str]:
     found, n = page.drifts, page.n_drifts
+    if not page.attempts:
+        yield "Nothing yet."
+        return
     if not page.stated:
         yield "Operators without a model made all children, and their words are made of the change: there is nothing to compare."
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evolve.search._notes import arm_name
 from evolve.views._progress import Progress, ProgressTracker
 from evolve.views._run_view import RunView
+from evolve.views._summary import FinalRuns
 from evolve.views.notebook._attempts import Attempt, latest
 from evolve.views.notebook._graveyard import Graveyard, graveyard
 from evolve.views.notebook._plans import Plans, plans
@@ -38,6 +39,7 @@ class Page:
     status: str
     reason: str
     progress: Progress
+    final: FinalRuns | None
     attempts: tuple[Attempt, ...]
     line: Line
     resolved: Resolved
@@ -78,6 +80,7 @@ class PageMaker:
             status=view.status,
             reason=view.given_up or view.reason,
             progress=seen,
+            final=view.final_runs(),
             attempts=attempts,
             line=self._steps.to(state, view.best()),
             resolved=resolved(state, attempts),
