@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from dataclasses import dataclass
 
 from archive import Status, bounded, difference, is_better
 from evolve._counted import counted
@@ -13,7 +14,8 @@ from evolve.search.state._memory import BESTS, EFFECTS, MAX_NOTES, NOTES_EVERY, 
 from evolve.search.state._state import ProblemState
 
 CLEAR = 1.96  # standard deviations of a difference: noise alone goes beyond in one case of twenty
-_GRAVES, _DRIFTS = 3, 3  # lines of the scratchpad
+BOTTLENECK = "bottleneck"  # a descriptor or metric whose value is the class of what limits a program
+_GRAVES, _DRIFTS, _REOPENED = 3, 3, 3  # lines of the scratchpad
 _REPAIRABLE = frozenset({Status.INVALID, Status.CHECKS_FAILED, Status.CRASH, Status.TIMEOUT, Status.OVER_BUDGET})
 
 
@@ -102,6 +104,36 @@ def _is_clearly_better(state: ProblemState, number: int, other: int) -> bool:
     return found.effect > 0 and is_clear(state, found)
 
 
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """The best is of another class of ``BOTTLENECK`` than it was: from ``before`` to ``now`` with candidate ``since``.  ``ideas``
+    are children that somebody had a reason for and that were discarded while the old one held: the newest last."""
+
+    before: float
+    now: float
+    since: int
+    ideas: tuple[int, ...]
+
+
+def reopened(state: ProblemState) -> Reopened | None:
+    """Ideas that deserve another try; None where the problem names no bottleneck, or it has not moved."""
+    memory, rows = state.memory, state.population.candidates
+    line = [(one, found) for one in (INITIAL, *memory.bests) if (found := _bottleneck(state, one)) is not None]
+    at = next((i for i in range(len(line) - 1, -1, -1) if line[i][1] != line[-1][1]), None)
+    if at is None:
+        return None
+    (_, before), (since, now) = line[at], line[at + 1]
+    old = (one for one in memory.ideas if one < since and one not in memory.bests and rows[one].credited and rows[one].parents)
+    ideas = tuple(one for one in old if _bottleneck(state, rows[one].parents[0]) == before)
+    return Reopened(before, now, since, ideas)
+
+
+def _bottleneck(state: ProblemState, number: int) -> float | None:
+    told = state.memory.feedback.get(number)
+    metrics = told.metrics if told is not None else {}
+    return state.population.candidates[number].descriptors.get(BOTTLENECK, metrics.get(BOTTLENECK))
+
+
 def arm_name(state: ProblemState, number: int) -> str:
     """The arm that made a candidate, in words."""
     arm = state.population.candidates[number].arm
@@ -132,7 +164,7 @@ def notes(state: ProblemState) -> str:
     for title, effects in (("What helped most:", memory.best_changes[::-1]), ("What hurt most:", memory.worst_changes)):
         shown = [_effect_line(state, effect) for effect in effects if population.score(effect.number) is not None]
         lines += [title, *shown[:EFFECTS]] if shown else []
-    lines += [*_noise_lines(state), *_grave_lines(state), *_drift_lines(state)]
+    lines += [*_noise_lines(state), *_grave_lines(state), *_reopened_lines(state), *_drift_lines(state)]
     return "\n".join(lines[:MAX_NOTES])
 
 
@@ -169,6 +201,16 @@ def _grave_lines(state: ProblemState) -> list[str]:
     if not graves:
         return []
     return ["What failed most often:", *(f"- {counted(n, 'time')}: {kind}" for kind, (n, _) in graves[:_GRAVES])]
+
+
+def _reopened_lines(state: ProblemState) -> list[str]:
+    found, rows = reopened(state), state.population.candidates
+    if found is None or not found.ideas:
+        return []
+    moved = f"The bottleneck moved from {found.before:g} to {found.now:g} with {rows[found.since].id[:10]}"
+    latest = found.ideas[-_REOPENED:]
+    said = (f"- {rows[number].id[:10]}  {state.memory.summaries.get(number, '')}" for number in latest)
+    return [f"{moved}; discarded under the old one, worth another try:", *said]
 
 
 def _drift_lines(state: ProblemState) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from notebook_world import FILES, NOISY, driven, script, views_of, with_models, writer
+from notebook_world import FILES, NOISY, driven, height, script, views_of, with_models, writer
 
 from archive import Note
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._notebook import EVERY_S, SHARE, NotebookWriter
 from evolve.propose._drift import drift
-from evolve.search._notes import remember_best
+from evolve.search._notes import notes as notes_now
+from evolve.search._notes import remember_best, reopened
 from evolve.testing import Harness, Script, plain_contract, scored
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -192,6 +194,32 @@ def test_the_notes_have_what_is_below_the_noise_what_failed_and_what_drifted(tmp
     assert len(drifted) == 1
     assert lines[-1].endswith(tuple(memory.drifts.values()))
     assert len(lines) - lines.index(drifted[0]) <= 4
+
+
+def test_ideas_that_were_discarded_under_another_bottleneck_are_planned_again(tmp_path):
+    """Of class 1 is whoever has X below 0.4."""
+
+    def answer(entry, files):
+        found = scored(height)(entry, files)
+        x = float(re.search(r"X = ([-\d.e]+)", files["main.py"] + "X = 0")[1])
+        return replace(found, metrics={"bottleneck": 1.0 if x < 0.4 else 2.0})
+
+    with Harness(script(**with_models() | {"answer": answer}), tmp_path / "run") as run:
+        kept = writer(run)
+        run.drive()
+        kept.write("done", "")
+        state, found = run.search.state, reopened(run.search.state)
+        assert (found.before, found.now) == (1.0, 2.0)
+        assert found.since in state.memory.bests
+        assert found.ideas
+        assert not set(found.ideas) & set(state.memory.bests)
+        words = state.memory.ideas[found.ideas[-1]].hypothesis
+        notes = notes_now(state)
+    text = (tmp_path / "run" / "journal.md").read_text()
+    again = text.partition("The bottleneck moved from 1 to 2 with")[2].partition("\n\n")[0]
+    assert re.sub(r"\W", "", words) in re.sub(r"\W", "", again)
+    assert "The bottleneck moved from 1 to 2 with" in notes
+    assert "bottleneck" not in driven(tmp_path / "other", **with_models())
 
 
 def test_a_best_is_taken_back_by_runs_that_do_not_bear_it_out(tmp_path):

@@ -12,7 +12,7 @@ from evolve.views._progress import BY_NOBODY
 from evolve.views.notebook._attempts import Attempt
 from evolve.views.notebook._graveyard import Graveyard
 from evolve.views.notebook._notebook import Notebook, Page
-from evolve.views.notebook._plans import Plans
+from evolve.views.notebook._plans import OpenIdea, Plans
 from evolve.views.notebook._resolved import Resolved
 from evolve.views.notebook._steps import Line
 
@@ -177,12 +177,17 @@ def _next(found: Plans) -> Iterator[str]:
         yield f"- Note{f' of {words(note.author, 40)}' if note.author else ''}: {words(note.text, _IDEA)}"
     if found.untested:
         yield f"- Stated and not tested ({found.untested}):"
-    for idea in found.ideas:
-        said = words(idea.hypothesis or idea.plan, _IDEA)
-        plan = f" Plan: {words(idea.plan, _IDEA)}" if idea.hypothesis and idea.plan else ""
-        yield f"  - `{idea.id[:_ID]}`, {idea.why}: {said}{plan}"
-    if not (found.course or found.waiting or found.tickets or found.notes or found.untested):
+    yield from map(_idea, found.ideas)
+    if found.again:
+        yield f"- The bottleneck moved {found.moved}. Discarded under the old one, and worth another try:"
+    yield from map(_idea, found.again)
+    if not (found.course or found.waiting or found.tickets or found.notes or found.untested or found.again):
         yield "Nothing was stated."
+
+
+def _idea(idea: OpenIdea) -> str:
+    plan = f" Plan: {words(idea.plan, _IDEA)}" if idea.hypothesis and idea.plan else ""
+    return f"  - `{idea.id[:_ID]}`, {idea.why}: {words(idea.hypothesis or idea.plan, _IDEA)}{plan}"
 
 
 def _drifts(page: Page) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archive import Status
+from evolve.search._notes import reopened
 from evolve.search.state._memory import Remark
 from evolve.search.state._state import ProblemState
 
@@ -24,7 +25,8 @@ class OpenIdea:
 @dataclass(frozen=True, slots=True)
 class Plans:
     """``ideas`` are the newest of ``untested``; ``tickets`` say who works on which program now, ``waiting`` counts children that
-    are to be measured, ``course`` says what the policy is after."""
+    are to be measured, ``course`` says what the policy is after.  ``again`` are ideas that were discarded under another bottleneck
+    than the best has now, and ``moved`` says how that changed."""
 
     ideas: tuple[OpenIdea, ...]
     untested: int
@@ -32,6 +34,8 @@ class Plans:
     waiting: int
     notes: tuple[Remark, ...]
     course: str
+    moved: str = ""
+    again: tuple[OpenIdea, ...] = ()
 
 
 def plans(state: ProblemState, course: str) -> Plans:
@@ -39,6 +43,8 @@ def plans(state: ProblemState, course: str) -> Plans:
     memory, rows = state.memory, state.population.candidates
     unrepaired = set(memory.repairable)
     untested = [number for number in memory.ideas if not rows[number].credited or number in unrepaired]
+    found = reopened(state)
+    moved = f"from {found.before:g} to {found.now:g} with {rows[found.since].id}" if found is not None else ""
     return Plans(
         ideas=tuple(_idea(state, number) for number in reversed(untested[-MOST:])),
         untested=len(untested),
@@ -46,13 +52,16 @@ def plans(state: ProblemState, course: str) -> Plans:
         waiting=sum(due.index > 0 for due in state.population.queue),
         notes=tuple(memory.remarks),
         course=course,
+        moved=moved,
+        again=tuple(_idea(state, number, "discarded") for number in (reversed(found.ideas[-MOST:]) if found is not None else ())),
     )
 
 
-def _idea(state: ProblemState, number: int) -> OpenIdea:
+def _idea(state: ProblemState, number: int, why: str = "") -> OpenIdea:
     row, said = state.population.candidates[number], state.memory.ideas[number]
     failed = row.status not in (None, Status.OK, Status.EVALUATOR_ERROR)
-    return OpenIdea(row.id, said.hypothesis, said.plan, f"failed ({row.status}), not repaired" if failed else "not measured yet")
+    why = why or (f"failed ({row.status}), not repaired" if failed else "not measured yet")
+    return OpenIdea(row.id, said.hypothesis, said.plan, why)
 
 
 def _tickets(state: ProblemState) -> list[str]:
