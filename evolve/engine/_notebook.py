@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from archive import BlockClosed, LogEntry, Measured
@@ -37,7 +38,7 @@ class NotebookWriter:
         running: Its status while it is driven.
         clock: Seconds, of any origin.
         cpu_clock: CPU seconds of this thread.
-        warn: Told, once, that a file cannot be written.
+        warn: Told, once, that a file cannot be written; by default stderr is.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class NotebookWriter:
         *,
         clock: Callable[[], float] = time.monotonic,
         cpu_clock: Callable[[], float] = time.thread_time,
-        warn: Callable[[str], object] = sys.stderr.write,
+        warn: Callable[[str], object] | None = None,
     ) -> None:
         self._run, self._views_of, self._running = run, views_of, running
-        self._clock, self._cpu_clock, self._warn = clock, cpu_clock, warn
+        self._clock, self._cpu_clock, self._warn = clock, cpu_clock, warn or _to_stderr
         views = views_of(running, "")
         self._pages = [PageMaker(view) for view in views]
         self._tables = {view.state.problem: table for view in views if (table := _table_of(run, view, len(views) > 1)) is not None}
@@ -81,9 +82,16 @@ class NotebookWriter:
             part.write_bytes(data)
             os.replace(part, path)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             if not self._warned:
-                self._warn(f"{path} cannot be written ({error.strerror}); the run goes on without it\n")
-            self._warned = True
+                self._warned = True
+                self._warn(f"{path} cannot be written ({error.strerror}); the run goes on without it")
+
+
+def _to_stderr(text: str) -> None:
+    with suppress(OSError, ValueError):  # closed, or nobody reads it any more
+        sys.stderr.write(f"{text}\n")
 
 
 class _Table:
@@ -92,7 +100,7 @@ class _Table:
     def __init__(self, path: Path, table: ResultsTable, state: ProblemState) -> None:
         self.path, self._table = path, table
         self._rows: dict[int, bytes] = {}
-        known = {row[:COMMIT]: row for row in self._written()}
+        known = self._written()
         for number, row in enumerate(state.population.candidates):
             if number not in state.memory.feedback and (found := known.get(row.id[:COMMIT].encode())) is not None:
                 self._rows[number] = found  # what was said of it is no longer in memory
@@ -114,13 +122,17 @@ class _Table:
         self._dirty, self._ids, self._bests = set(), set(), bests
         return self._table.head + b"".join(self._rows[number] for number in sorted(self._rows))
 
-    def _written(self) -> list[bytes]:
-        """The rows of an earlier opening."""
+    def _written(self) -> dict[bytes, bytes]:
+        """The rows of an earlier opening, by their commits."""
         try:
             data = self.path.read_bytes()
         except OSError:
-            return []
-        return data[len(self._table.head) :].splitlines(keepends=True) if data.startswith(self._table.head) else []
+            return {}
+        if not data.startswith(self._table.head) or "commit" not in self._table.columns:
+            return {}
+        place = self._table.columns.index("commit")
+        rows = data[len(self._table.head) :].splitlines(keepends=True)
+        return {cells[place].strip(): row for row in rows if len(cells := row.split(b"\t")) == len(self._table.columns)}
 
 
 def _table_of(run: RunDir, view: RunView, several: bool) -> _Table | None:

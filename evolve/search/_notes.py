@@ -123,7 +123,8 @@ def reopened(state: ProblemState) -> Reopened | None:
     if at is None:
         return None
     (_, before), (since, now) = line[at], line[at + 1]
-    old = (one for one in memory.ideas if one < since and one not in memory.bests and rows[one].credited and rows[one].parents)
+    bests = frozenset(memory.bests)
+    old = (one for one in memory.ideas if one < since and one not in bests and rows[one].credited and rows[one].parents)
     ideas = tuple(one for one in old if _bottleneck(state, rows[one].parents[0]) == before)
     return Reopened(before, now, since, ideas)
 

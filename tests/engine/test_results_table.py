@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from notebook_world import driven, height, script, writer
 
 from evolve.config._schema import BudgetConfig
@@ -78,8 +79,9 @@ def test_on_a_noisy_problem_only_what_is_better_beyond_its_scatter_is_kept(tmp_p
     assert kept <= 1 + 0.05 * rows  # the initial program, and chance
 
 
-def test_rows_that_are_no_longer_in_memory_stay_as_they_were_written(tmp_path):
-    _, before = table(tmp_path / "run", FIVE.encode())
+@pytest.mark.parametrize("head", [FIVE, "metric\tstatus\tcommit\tdescription\n"])
+def test_rows_that_are_no_longer_in_memory_stay_as_they_were_written(tmp_path, head):
+    _, before = table(tmp_path / "run", head.encode())
     path = tmp_path / "run" / "results.tsv"
     written = path.read_bytes()
     with Harness(before.script, tmp_path / "run") as run:

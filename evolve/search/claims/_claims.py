@@ -207,9 +207,10 @@ def on_retracted(state: ProblemState, record: Retraction) -> list[ElitePlaced]:
     changed in the archive."""
     population = state.population
     number = population.by_id[record.candidate]
-    if number not in state.retracted:
-        state.memory.on_failed(number, Status.REJECTED, f"retracted: {record.why}")
+    failures = population.failures.get(Status.REJECTED, 0)
     placed = population.mark_failed(number, Status.REJECTED)
+    if population.failures.get(Status.REJECTED, 0) > failures:
+        state.memory.on_failed(number, Status.REJECTED, f"retracted: {record.why}")
     state.retracted.append(number)
     state.to_reverify = [one for one in state.to_reverify if one != number]
     holders = {*population.elites, state.champion_test.champion, *(vault.candidate for vault in claims_of(state))}
