@@ -24,13 +24,14 @@ _NAMED, _TOUCHED = 4, 4
 _HYPOTHESIS = 1  # of summary, hypothesis, plan
 _EVERYWHERE = frozenset({"self", "cls"})
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+")
+_CODE = re.compile(r"^(?:diff |@@|\+\+\+ |--- |```|<<<<|file: )", re.MULTILINE)  # the change itself, which got into the words
 _TICKED = re.compile(r"`([^`\n]{1,120})`")
 _FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}\b")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _CODE_WORD = re.compile(r"\b(?:[A-Za-z]\w*_\w+|_\w+|[A-Z][A-Z0-9]{2,}\w*|[a-z]+[A-Z]\w*|[^\W\d]\w*(?=\(\)))")  # no word of English
 _DENIES = re.compile(
-    r"\b(?:not|no|never|without|keeps?|keeping|kept|leaves?|leaving|left|unchanged|instead|unlike|like|as in|same|rather|"
-    r"because|since|due|while|already|still)\b|n't\b",
+    r"\b(?:not|no|never|without|keeps?|keeping|kept|leaves?|leaving|left|unchanged|stays?|remains?|instead|unlike|like|as in|same|"
+    r"rather|because|since|due|while|already|still)\b|n't\b",
     re.IGNORECASE,
 )
 _NEW = re.compile(
@@ -46,7 +47,7 @@ _CHANGES = re.compile(
 _OF_NUMBERS = re.compile(
     r"\d|\b(?:values?|constants?|numbers?|numeric|parameters?|hyper-?parameters?|coefficients?|literals?|weights?|rates?|factors?|"
     r"thresholds?|tolerances?|limits?|bounds?|sizes?|steps?|more|fewer|less|extra|half|twice|schedules?|settings?|margins?|offsets?|"
-    r"zero|one|two|three|four|five|ten|tun(?:e|ed|ing)|increas\w*|decreas\w*|rais\w*|lower\w*|shift\w*|scal\w*)\b",
+    r"versions?|zero|one|two|three|four|five|ten|tun(?:e|ed|ing)|increas\w*|decreas\w*|rais\w*|lower\w*|shift\w*|scal\w*)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?")
@@ -78,7 +79,7 @@ def drift(before: Files, after: Files, *, summary: str, hypothesis: str = "", pl
         >>> drift({"a.py": "LR = 1\\nB = 2\\n"}, {"a.py": "LR = 1\\nB = 3\\n"}, summary="Raise `LR`")
         'names LR, and the change touches none of it (it touches B)'
     """
-    words = [clean(text[:MAX_WORDS]) for text in (summary, hypothesis, plan)]
+    words = [_CODE.split(clean(text[:MAX_WORDS]), maxsplit=1)[0] for text in (summary, hypothesis, plan)]
     change = _change(before, after)
     if change is None or not any(words):
         return ""
@@ -190,7 +191,7 @@ def _structure(summary: str, change: _Change) -> str:
     """The words of a summary that speak of something new or gone, where neither they nor the changed lines are about a number."""
     about = {part[:_STEM] for line in change.lines for name in _identifiers(line) for part in name.lower().split("_")}
     for sentence in _SENTENCE.split(summary):
-        if not _NEW.search(sentence) or _OF_NUMBERS.search(sentence) or _DENIES.search(sentence):
+        if not _NEW.search(sentence) or _OF_NUMBERS.search(sentence) or _DENIES.search(sentence) or sentence.rstrip().endswith(":"):
             continue
         said = {word[:_STEM] for word in re.findall(r"[a-z]+", sentence.lower()) if len(word) >= _LONG}
         if not said & about:

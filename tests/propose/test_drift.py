@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from model_answers import model_answers
 
 from evolve.propose._drift import drift
+from evolve.propose.prompts._statement import parse_rationale
 
 BEFORE = {
     "train.py": """
@@ -103,3 +105,32 @@ def test_what_is_found_is_one_clean_line():
     found = drift({"a.py": "LR = 1\nB = 2\n"}, {"a.py": "LR = 1\nB = 3\n"}, summary="raise `LR\x1b[31m|\u202e`\n# no")
     assert found.startswith("names LR|, and")
     assert found.isprintable()
+
+
+def stated():
+    """Answers in the manner of models that state something and lead to another program, with what they state."""
+    found = [(answer, parse_rationale(answer.text)) for answer in model_answers() if answer.children]
+    return [(answer, said) for answer, said in found if said.summary and dict(answer.children[0]) != dict(answer.parent)]
+
+
+def named(parent, child, said) -> bool:
+    return bool(drift(parent, child, summary=said.summary, hypothesis=said.hypothesis, plan=said.plan))
+
+
+def test_no_statement_in_the_manner_of_models_is_said_to_differ_from_its_own_change():
+    found = stated()
+    assert len(found) > 100
+    assert [answer.name for answer, said in found if named(answer.parent, answer.children[0], said)] == []
+
+
+def test_some_statements_beside_another_change_of_the_same_program_are():
+    """Few, for most of them name nothing."""
+    others = [one for one in model_answers() if one.children and dict(one.children[0]) != dict(one.parent)]
+    pairs = [
+        named(answer.parent, other.children[0], said)
+        for answer, said in stated()
+        for other in others
+        if dict(other.parent) == dict(answer.parent) and dict(other.children[0]) != dict(answer.children[0])
+    ]
+    print(f"{sum(pairs)} of {len(pairs)}")
+    assert sum(pairs) > 0.02 * len(pairs)
