@@ -8,6 +8,7 @@
     _query      query, export
     _problems   new, validate, list
     _redteam    redteam
+    _research   ablate
     _setup      config, doctor
     _streams    stdout and stderr, which end nothing whatever happens to them
     external/   ask, tell, note, result

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from evolve import __version__
 from evolve._errors import EXIT_DONE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, EvolveError, UsageError, suggest
-from evolve.cli import _claims, _inspect, _problems, _query, _redteam, _run, _setup, _speedrun
+from evolve.cli import _claims, _inspect, _problems, _query, _redteam, _research, _run, _setup, _speedrun
 from evolve.cli._command import Verb
 from evolve.cli._streams import open_streams
 from evolve.cli.external import _external
@@ -30,6 +30,7 @@ VERBS: tuple[Verb, ...] = (
     *_problems.VERBS,
     *_redteam.VERBS,
     *_speedrun.VERBS,
+    *_research.VERBS,
     *_setup.VERBS,
 )
 

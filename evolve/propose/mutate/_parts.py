@@ -169,17 +169,20 @@ def put_before(part: Part, extra: Sequence[ast.stmt], mine: Parsed, theirs: Pars
 def missing(parent: Files, donor: Files, child: Files) -> str:
     """What a mix of two programs lacks that each of them has, in a sentence; "" when it lacks nothing."""
     try:
-        lost = {
-            name for path in child if child[path] != parent[path] for name in _undefined(parent[path], donor[path], child[path])
-        }
+        lost = lacking(parent, donor, child)
     except RecursionError:
         return "the programs are nested too deeply to tell which names they need."
+    return f"the mix would lack {', '.join(sorted(lost))}." if lost else ""
+
+
+def lacking(parent: Files, donor: Files, child: Files) -> set[str]:
+    """What a mix of two programs, all of the same paths, lacks that each of them has: names, ``.attributes``, ``module.names`` that
+    it imports, and ``functions()`` that take something else than they are given.  RecursionError where one cannot tell."""
+    changed = [path for path in child if child[path] != parent[path]]
+    lost = {name for path in changed for name in _undefined(parent[path], donor[path], child[path])}
     lost |= {f".{name}" for name in _unset(child) - _unset(parent) - _unset(donor)}
     lost |= {*_not_imported(child)} - {*_not_imported(parent)}
-    lost |= {
-        f"{name}()" for path in child if child[path] != parent[path] for name in _misfits(child[path]) - _misfits(parent[path])
-    }
-    return f"the mix would lack {', '.join(sorted(lost))}." if lost else ""
+    return lost | {f"{name}()" for path in changed for name in _misfits(child[path]) - _misfits(parent[path])}
 
 
 def _undefined(parent: str, donor: str, child: str) -> Iterator[str]:
