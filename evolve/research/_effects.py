@@ -80,11 +80,6 @@ class Scatter:
     pooled: bool = True
     exact: bool = False
 
-    @property
-    def factor(self) -> float:
-        """How many standard errors an interval reaches to either side."""
-        return quantile(self.n_intervals, self.df if self.pooled else self.n - 1)
-
 
 def quantile(n_intervals: int, df: int, level: float = LEVEL) -> float:
     """How many standard errors each of so many intervals reaches, for all of them to hold together."""

@@ -1,7 +1,7 @@
 """Where two programs differ, as pieces that can be taken one by one.
 
-Lines are compared; then pieces are made smaller where that loses nothing: lines that were replaced one for one are pieces of their
-own, numbers that were changed in a line that stays as it was are too, and what was inserted or deleted in a Python source falls
+Lines are compared; then pieces are made smaller where that loses nothing: a line and what became of it are a piece of their own,
+numbers that were changed in a line that stays as it was are too, and what was inserted or deleted in a Python source falls
 apart into statements.  Applied all together the pieces give the second program byte for byte, whatever the texts are.
 """
 
@@ -19,7 +19,9 @@ from evolve.propose._python import Edit, apply_edits, is_python, parse
 NUMBER = re.compile(r"(?<![\w.])(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?(?![\w.])")
 _MARK = re.compile(r"(?:#|//|--|;|%)[ \t]*component:[ \t]*([^\r\n]*\S)")
 _COMMENT = re.compile(r"[ \t]*(?:#|//|--|;|%)")
+_GIVEN = re.compile(r"\s*([\w.\[\]]+)\s*(?::[^=]+)?=(?!=)")
 _ALIKE = 0.5  # least likeness of two lines of which one replaced the other
+_MOST_PAIRS = 900  # of lines that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,9 @@ def _of_file(path: str, before: str, after: str) -> Iterator[Hunk]:
             own = _declared(new[c:d]) or _declared(old[a:b])
             if own and (_declared(new[c:d], alone=True) or _declared(old[a:b], alone=True)):
                 name = own  # it stands above what follows too
-            hunk = Hunk(path, starts[a], starts[b], "".join(old[a:b]), "".join(new[c:d]), c + 1, places[c], own or name)
-            yield from _numbers(hunk)
+            line = next((row for row in range(c, d) if new[row].strip()), c) + 1
+            hunk = Hunk(path, starts[a], starts[b], "".join(old[a:b]), "".join(new[c:d]), line, places[c], own or name)
+            yield from _numbers(hunk, c)
 
 
 def _pieces(
@@ -101,19 +104,52 @@ def _pieces(
     elif j1 == j2:
         for a, b in _cut(old, i1, i2, cuts_old):
             yield a, b, j1, j1
-    elif i2 - i1 == j2 - j1 and all(map(_alike, old[i1:i2], new[j1:j2])):
-        for a, c in zip(range(i1, i2), range(j1, j2), strict=True):
-            if old[a] != new[c]:
-                yield a, a + 1, c, c + 1
     else:
-        yield span
+        for a, b, c, d in _aligned(old, new, span):
+            if b - a == d - c == 1 or (a < b and c < d):
+                yield a, b, c, d
+            else:
+                yield from _pieces(old, new, (a, b, c, d), cuts_old, cuts_new)
 
 
-def _alike(old: str, new: str) -> bool:
-    """Whether one line is what became of the other: as far indented, and more than half the same."""
+def _aligned(old: Sequence[str], new: Sequence[str], span: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Lines that were replaced by others, as pairs of a line and what became of it, and what stands between those."""
+    i1, i2, j1, j2 = span
+    at_old, at_new = i1, j1
+    for i, j in [*_pairs(old[i1:i2], new[j1:j2]), (i2 - i1, j2 - j1)]:
+        if (at_old, at_new) != (i1 + i, j1 + j):
+            yield at_old, i1 + i, at_new, j1 + j
+        if i1 + i < i2 and old[i1 + i] != new[j1 + j]:
+            yield i1 + i, i1 + i + 1, j1 + j, j1 + j + 1
+        at_old, at_new = i1 + i + 1, j1 + j + 1
+
+
+def _pairs(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Which line became which, in order: of all ways to pair them that in which the pairs are most alike; none of very many."""
+    if len(old) * len(new) > _MOST_PAIRS:
+        return []
+    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {}
+    nothing: tuple[float, list[tuple[int, int]]] = (0.0, [])
+    for i in range(len(old)):
+        for j in range(len(new)):
+            like, (before, pairs) = _likeness(old[i], new[j]), best.get((i - 1, j - 1), nothing)
+            ways = [best.get((i - 1, j), nothing), best.get((i, j - 1), nothing)]
+            best[i, j] = max([*ways, (before + like, [*pairs, (i, j)])] if like else ways, key=lambda way: way[0])
+    return best[len(old) - 1, len(new) - 1][1]
+
+
+def _likeness(old: str, new: str) -> float:
+    """How much of one line is in what became of it; 0 of lines that are not as far indented, or are another one.
+    Lines that give the same name a value are alike."""
     if len(old) - len(old.lstrip()) != len(new) - len(new.lstrip()) or not old.strip():
-        return old == new
-    return NUMBER.sub("0", old) == NUMBER.sub("0", new) or SequenceMatcher(None, old, new, autojunk=False).ratio() > _ALIKE
+        return 1.0 if old == new else 0.0
+    if NUMBER.sub("0", old) == NUMBER.sub("0", new):
+        return 1.0
+    given, given_now = _GIVEN.match(old), _GIVEN.match(new)
+    like = SequenceMatcher(None, old.strip(), new.strip(), autojunk=False).ratio()
+    if given and given_now and given[1] == given_now[1]:
+        return (1 + like) / 2
+    return like if like > _ALIKE else 0.0
 
 
 def _cut(lines: Sequence[str], first: int, last: int, starts: Mapping[int, int]) -> Iterator[tuple[int, int]]:
@@ -142,8 +178,8 @@ def _statement_starts(text: str) -> dict[int, int]:
     return found
 
 
-def _numbers(hunk: Hunk) -> Iterator[Hunk]:
-    """The changed numbers of lines that are otherwise the same, or the piece as it is."""
+def _numbers(hunk: Hunk, row: int) -> Iterator[Hunk]:
+    """The changed numbers of lines that are otherwise the same, or the piece as it is; ``row`` lines stand above it."""
     old, new = list(NUMBER.finditer(hunk.old)), list(NUMBER.finditer(hunk.new))
     if not old or len(old) != len(new) or NUMBER.sub("0", hunk.old) != NUMBER.sub("0", hunk.new):
         yield hunk
@@ -151,7 +187,7 @@ def _numbers(hunk: Hunk) -> Iterator[Hunk]:
     for was, now in zip(old, new, strict=True):
         if was[0] != now[0]:
             start, end = hunk.start + was.start(), hunk.start + was.end()
-            line = hunk.line + len(hunk.new[: now.start()].splitlines()) - (now.start() > 0)
+            line = row + len(f"{hunk.new[: now.start()]}0".splitlines())
             yield Hunk(hunk.path, start, end, was[0], now[0], line, hunk.at + now.start(), hunk.component)
 
 

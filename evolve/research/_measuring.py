@@ -103,7 +103,7 @@ class _Work:
         for result in known:
             if result.candidate in programs and result.seed in seeds:
                 self._take(result)
-        self.begun_with = self._n_complete()
+        self.begun_with = len(self.results)
 
     def drive(self, executor: Executor) -> None:
         blocks = self._blocks(executor)
@@ -158,11 +158,11 @@ class _Work:
 
     def _has_time(self, number: int) -> bool:
         """Whether a further seed may be begun; of a noisy problem three are needed."""
-        done = self._n_complete() - self.begun_with
+        done = len(self.results) - self.begun_with
         if self.limit_s is None or done <= 0:
             return True
         spent = self.bench.clock() - self.began
-        each = spent / done
+        each = spent / done * (len(self.programs) - len(self.failed))
         if number < MIN_RUNS <= len(self.seeds):
             need = each * (MIN_RUNS - number)
             if spent + need > self.limit_s:
@@ -173,10 +173,6 @@ class _Work:
                 )
             return True
         return spent + each <= self.limit_s
-
-    def _n_complete(self) -> int:
-        ok = [program for program in self.programs if program not in self.failed]
-        return sum(all((program, seed) in self.results for program in ok) for seed in self.seeds)
 
     # ---------------------------------------------------------------------------------------- what came
 
