@@ -128,9 +128,9 @@ def reference(overview: str, verbs: Sequence[Verb]) -> str:
 | 141 | nobody reads stdout any more, as a shell reports it |
 
 Data goes to stdout, progress and errors to stderr.  Neither ends a run when it cannot be written: `run`, `resume`, `stop`,
-`rebin`, `note`, `retract` and `new` end with the code of what they did, whatever could be told of it.  What `--json` prints has
-`schema` as its first field; scores carry the problem's own sign, and `gain` is over the initial program, higher is better
-(`gain_from`: of these scores, or of the means of final runs).
+`rebin`, `note`, `retract`, `new` and `ablate` end with the code of what they did, whatever could be told of it.  What `--json`
+prints has `schema` as its first field; scores carry the problem's own sign, and `gain` is over the initial program, higher is
+better (`gain_from`: of these scores, or of the means of final runs).
 
 A run whose children come from models alone (`search.operators=[]`) is *degraded* (1) where no model ever answered, whatever limit
 it reached, and where models refuse for good before a limit; its reason says what was found in a model's place and what to type.  It

@@ -27,6 +27,7 @@ VERBS: tuple[Verb, ...] = (
     *_mcp.VERBS,
     *_agent_guide.VERBS,
     *_query.VERBS,
+    *_research.VERBS,
     *_problems.VERBS,
     *_redteam.VERBS,
     *_speedrun.VERBS,

@@ -72,7 +72,7 @@ def _axis(scale: _Scale, height: int) -> Iterator[str]:
         x = scale.x(value)
         zero = abs(value) < scale.step / 2
         yield _line(x, _TOP - 8, x, bottom, _INK if zero else _GRID)
-        yield _words(x, bottom + 18, f"{0.0 if zero else value:+.4g}", anchor="middle", fill=_NEITHER)
+        yield _words(x, bottom + 18, "0" if zero else f"{value:+.4g}", anchor="middle", fill=_NEITHER)
     yield _words(_LABELS + _PLOT, bottom + 36, "helps →", anchor="end", fill=_NEITHER)
 
 
@@ -101,8 +101,8 @@ def _mark(interval: Interval, scale: _Scale, y: float, *, full: bool) -> Iterato
 
 
 def _legend(ablation: AblationMap) -> str:
-    how = "exact" if ablation.scatter.exact else f"95 % for all together, {len(ablation.seeds)} seeds"
-    return f"full: what leaving it out loses; open: what it gives alone; bars: {how}"
+    how = "exact" if ablation.scatter.exact else f"bars: 95 % for all together, {len(ablation.seeds)} seeds"
+    return f"full: what leaving it out loses; open: what it gives alone; {how}"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float = 1) -> str:

@@ -12,6 +12,7 @@ RUN/checkpoint.*  the search's state at some record; may be deleted at any time
 RUN/lock          held by the driver; says whose it is and how far that one is
 RUN/program.md    how to do research on the problem, where the run has its own instructions
 RUN/prompts/      templates of prompts, where the run has its own
+RUN/ablation/     what `evolve ablate` found of candidates, by id; no part of the run
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ NAMES = [
     "agent-guide",
     "query",
     "export",
+    "ablate",
     "new",
     "validate",
     "list",
