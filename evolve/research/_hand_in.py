@@ -40,9 +40,9 @@ def propose(path: str, view: RunView, champion: str, reduced: Reduced, folder: P
         ticket = ask(path, parent=champion, problem=name)
         told = tell(path, ticket.number, _changed(parent, reduced.files), _words(reduced))
     except EvolveError as error:  # the run has no room for a child, or somebody else has its lock
-        return Proposed(
-            "", str(error), f"evolve ask {view.quote(f'--parent {champion}')}, then evolve tell RUN TICKET --dir {folder}"
-        )
+        run, place = shlex.quote(path), shlex.quote(str(folder))
+        ask_for = f"evolve ask {view.quote(f'--parent {champion}')}"
+        return Proposed("", str(error), f"{ask_for}; then evolve tell {run} TICKET --dir {place}")
     return _proposed(told, path, folder)
 
 
@@ -60,9 +60,9 @@ def _words(reduced: Reduced) -> dict[str, str]:
 
 def _proposed(told: Told, path: str, folder: Path) -> Proposed:
     if told.candidate is None:
-        again = f"evolve tell {shlex.quote(path)} {told.ticket} --dir {shlex.quote(str(folder))}"
-        return Proposed("", told.reason, again)
+        ticket, place = told.ticket, shlex.quote(str(folder))
+        return Proposed("", told.reason, f"evolve tell {shlex.quote(path)} {ticket} --dir {place}")
     fate = told.fate.words if told.fate is not None else ""
     known = "" if told.status == "accepted" else f"the run knows it already: {told.reason}"
-    wait = "" if told.result is not None else " --wait"
-    return Proposed(told.candidate, known or fate, f"evolve result {shlex.quote(path)} {told.candidate}{wait}")
+    what = told.candidate if told.result is not None else f"{told.candidate} --wait"
+    return Proposed(told.candidate, known or fate, f"evolve result {shlex.quote(path)} {what}")

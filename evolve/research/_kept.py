@@ -62,9 +62,7 @@ def kept(folder: Path, asked: Asked) -> Iterator[Kept]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(
-                f"another evolve ablate is measuring for {folder}; wait for it, or name another place: --out DIR"
-            ) from None
+            raise UsageError(f"another ablation is measuring in {folder}; wait for it, or name another place: --out DIR") from None
         begun, results = _read(file.read().splitlines())
         same = begun is not None and replace(begun, seeds=()) == replace(asked, seeds=()) and len(begun.seeds) >= len(asked.seeds)
         found = Kept(replace(begun, seeds=begun.seeds[: len(asked.seeds)]) if same and begun is not None else asked, file)

@@ -19,7 +19,7 @@ COMMAND = re.compile(rf"\bevolve (?:{'|'.join(verb.name for verb in VERBS)})\b([
 PLAIN = {
     "_EXAMPLE", "_artifact_hint(opened)", "' --wait' if wait else ''", "answer.candidate", "asked.number", "found.id", "id_",
     "GAINS", "share", "names", "all_of_it", "nearest[1]", "row.id", "rows[told[0]].id", "some[0]",
-    "ticket", "what", "2 * limit", "key", "max(2 * spent, 1)",
+    "ticket", "what", "2 * limit", "key", "max(2 * spent, 1)", "least",
     "_aside(run)",  # in brackets after the command
 }  # fmt: skip
 

@@ -275,4 +275,4 @@ def test_data_ends_at_the_first_loss_and_progress_goes_on_after_it(tmp_path: Pat
 
 
 def test_which_verbs_are_worth_what_they_did_is_a_decision() -> None:
-    assert {verb.name for verb in VERBS if verb.acts} == {"run", "resume", "stop", "rebin", "note", "retract", "new"}
+    assert {verb.name for verb in VERBS if verb.acts} == {"run", "resume", "stop", "rebin", "note", "retract", "new", "ablate"}

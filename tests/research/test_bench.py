@@ -189,5 +189,5 @@ def test_what_is_finished_is_not_gone_on_with(tmp_path):
 
 
 def test_two_at_once_are_refused(tmp_path):
-    with kept(tmp_path, ASKED), pytest.raises(UsageError, match="another evolve ablate"), kept(tmp_path, ASKED):
+    with kept(tmp_path, ASKED), pytest.raises(UsageError, match="another ablation"), kept(tmp_path, ASKED):
         pass
