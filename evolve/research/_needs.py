@@ -15,6 +15,7 @@ from evolve.propose._python import is_python, parse
 from evolve.propose.mutate._parts import fits, lacking
 
 Files = Mapping[str, str]
+_CALLED = ("__call__", "forward")  # what is called where an object is, the latter of modules of torch
 
 
 def lacks(before: Files, after: Files, mix: Files) -> frozenset[str]:
@@ -67,31 +68,69 @@ def _keys(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _misfits(files: Files) -> frozenset[str]:
-    """Methods and classes that are called with what none of that name in the program takes."""
-    made: dict[str, list[ast.arguments]] = {}
+    """Methods, classes and objects that are called with what none of that name in the program takes, or not all."""
+    taken: dict[str, list[ast.arguments]] = {}
     for text in files.values():
         for name, given in _methods(text):
-            made.setdefault(name, []).append(given)
+            taken.setdefault(name, []).append(given)
+    for text in files.values():
+        for name, made in _objects(text):
+            for given in taken.get(f"{made}.", ()):
+                taken.setdefault(name, []).append(given)
+    called = [(name, call) for text in files.values() for name, call in _calls(text) if name in taken]
     return frozenset(
-        f"{name}()"
-        for text in files.values()
-        for name, call in _calls(text)
-        if name in made and not any(fits(call, given) for given in made[name])
+        f"{name}() of {which}"
+        for name, call in called
+        for which, fit in (("any", any), ("all", all))
+        if not fit(fits(call, given) for given in taken[name])
     )
 
 
 @lru_cache(maxsize=32)
 def _methods(text: str) -> tuple[tuple[str, ast.arguments], ...]:
-    """Functions in classes by name, and what makes a class by the name of the class, with the arguments that a call gives."""
+    """The arguments that a call gives to functions in classes, by name; to a class, by its name; to objects of a class, by its name
+    with a dot behind it."""
     found: list[tuple[str, ast.arguments]] = []
     tree = parse(text).tree
     for node in ast.walk(tree) if tree is not None else ():
         for one in node.body if isinstance(node, ast.ClassDef) else ():
-            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, ast.ClassDef) and isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
                 static = any(isinstance(mark, ast.Name) and mark.id == "staticmethod" for mark in one.decorator_list)
-                name = node.name if one.name == "__init__" and isinstance(node, ast.ClassDef) else one.name
-                found.append((name, one.args if static else _bound(one.args)))
+                given = one.args if static else _bound(one.args)
+                found.append((node.name if one.name == "__init__" else one.name, given))
+                if one.name in _CALLED:
+                    found.append((f"{node.name}.", given))
     return tuple(found)
+
+
+@lru_cache(maxsize=32)
+def _objects(text: str) -> tuple[tuple[str, str], ...]:
+    """Names and attributes with the classes whose objects they may be: those that are called in what they are given, also by a loop
+    over others."""
+    tree = parse(text).tree
+    pairs = [pair for node in ast.walk(tree) for pair in _given(node)] if tree is not None else []
+    made = {(name, call) for name, value in pairs for call in _called(value)}
+    looped = [(name, _last(one)) for name, value in pairs for one in ast.walk(value) if isinstance(one, ast.Name | ast.Attribute)]
+    return tuple(sorted(made | {(name, kind) for name, other in looped for known, kind in made if known == other}))
+
+
+def _given(node: ast.AST) -> list[tuple[str, ast.expr]]:
+    """Which names and attributes a statement gives what."""
+    if isinstance(node, ast.Assign):
+        return [(name, node.value) for target in node.targets if (name := _last(target))]
+    if isinstance(node, ast.For | ast.comprehension):
+        targets = node.target.elts if isinstance(node.target, ast.Tuple) else [node.target]
+        return [(name, node.iter) for target in targets if (name := _last(target))]
+    return []
+
+
+def _called(value: ast.expr) -> list[str]:
+    return [name for node in ast.walk(value) if isinstance(node, ast.Call) and (name := _last(node.func))]
+
+
+def _last(node: ast.expr) -> str:
+    """The last part of a name with dots; "" of anything else."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _bound(given: ast.arguments) -> ast.arguments:
@@ -109,5 +148,4 @@ def _calls(text: str) -> tuple[tuple[str, ast.Call], ...]:
     """Calls by the last part of what is called."""
     tree = parse(text).tree
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
-    named = ((getattr(call.func, "attr", getattr(call.func, "id", "")), call) for call in calls)
-    return tuple((name, call) for name, call in named if name)
+    return tuple((name, call) for call in calls if (name := _last(call.func)))

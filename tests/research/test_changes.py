@@ -153,6 +153,44 @@ def test_what_needs_each_other_is_one_change(pairs, alone):
     assert any('NAME "relu" -> "gelu"' in name for name in names(changes))
 
 
+def test_a_module_of_torch_is_called_where_its_objects_are():
+    before = """\
+class Block:
+    def forward(self, x, cos):
+        return x * cos
+
+
+class Model:
+    def __init__(self):
+        self.blocks = ModuleList([Block() for _ in range(2)])
+
+    def forward(self, x):
+        cos = 2
+        for block in self.blocks:
+            x = block(x, cos)
+        return x
+
+
+RATE = 1
+"""
+    after = before.replace(
+        "def forward(self, x, cos):\n        return x * cos", "def forward(self, x, cos, y):\n        return x * cos + y"
+    )
+    after = after.replace("block(x, cos)", "block(x, cos, x)").replace("RATE = 1", "RATE = 2")
+    changes = taken_apart(before, after)
+    check_each_alone(changes)
+    assert [[hunk.line for hunk in one.hunks] for one in changes.items] == [[2, 3, 13], [17]]
+
+
+def test_a_method_of_several_classes_is_one_change_with_what_calls_all_of_them():
+    classes = "".join(f"class {name}:\n    def step(self, n):\n        return n\n\n\n" for name in "AB")
+    before = f"{classes}def main():\n    for one in (A(), B()):\n        one.step(1)\n\n\nRATE = 1\n"
+    after = before.replace("def step(self, n):", "def step(self, n, decay):").replace("one.step(1)", "one.step(1, 2)")
+    changes = taken_apart(before, after.replace("RATE = 1", "RATE = 2"))
+    check_each_alone(changes)
+    assert [len(one.hunks) for one in changes.items] == [3, 1]
+
+
 def test_a_removed_definition_goes_with_what_used_it():
     changes = changed(("        x = norm(x)\n", ""), ("def norm(x):\n    return x\n\n\n", ""), ("LR = 0.02", "LR = 0.01"))
     check_each_alone(changes)
