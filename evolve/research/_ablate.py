@@ -126,11 +126,11 @@ def _measured(
             tell(f"going on with {counted(len(keeping.results), 'measurement')} that were made before")
         seeds = keeping.asked.seeds
         bench = Bench(problem, lambda _, sink: build_executor(config, (problem,), sink), keeping.add, tell, wanted.wall_s)
-        share = len(design.programs) / design.n_measurements(1)
-        found = bench.measure(design.programs, seeds[:runs], tuple(keeping.results), share)
-        if problem.contract.noisy and len(found.seeds) < runs:
+        share, least = len(design.programs) / design.n_measurements(2) * 2, MIN_RUNS if problem.contract.noisy else 1
+        found = bench.measure(design.programs, seeds[:runs], tuple(keeping.results), share=share, least=least)
+        if len(found.seeds) < runs:
             tell(f"the time is over after {counted(len(found.seeds), 'seed')} of {runs}")
-        _need_scores(found, design, MIN_RUNS if problem.contract.noisy else 1)
+        _need_scores(found, design, least)
         ablation = map_of(problem.contract, changes, design, found)
         further = seeds[runs : runs + len(found.seeds)]
         ablation = _with_reduced(problem, changes, design, ablation, found, further, bench, tuple(keeping.results))

@@ -94,6 +94,7 @@ class _Grouping:
         self.every = frozenset(range(len(hunks)))
 
     def groups(self, most: int) -> list[Group]:
+        """The pieces of each change, of which there are at most so many."""
         found = self._standing(self._joined(lists=True), most)
         return found if len(found) > 1 else self._standing(self._joined(lists=False), most)
 

@@ -62,6 +62,7 @@ class Interval:
 
     @property
     def shown(self) -> bool:
+        """Whether 0 is outside."""
         return self.helps or self.hurts
 
 

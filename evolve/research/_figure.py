@@ -49,6 +49,7 @@ class _Scale:
             self.high = self.low + self.step
 
     def x(self, value: float) -> float:
+        """Where a contribution stands."""
         return _LABELS + _PLOT * (value / self._size - self.low / self._size) / (self.high / self._size - self.low / self._size)
 
     @property
@@ -56,6 +57,7 @@ class _Scale:
         return max(abs(self.low), abs(self.high))  # so that differences of the largest numbers stay numbers
 
     def ticks(self) -> list[float]:
+        """Round numbers on the axis."""
         n = min(round(self.high / self.step - self.low / self.step), 4 * _TICKS)
         return [self.low + number * self.step for number in range(n + 1)]
 

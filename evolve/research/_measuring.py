@@ -19,7 +19,6 @@ from evolve._counted import counted
 from evolve._errors import EnvironmentFault, UsageError
 from evolve.execute import Block, BlockReport, EntryReport, Executor, Report
 from evolve.problem.contract._contract import Problem
-from evolve.research._effects import MIN_RUNS
 from evolve.validation._measure import MakeExecutor
 
 TRIES = 3
@@ -57,7 +56,13 @@ class Bench:
         self.began = self.clock()
 
     def measure(
-        self, programs: Mapping[str, Mapping[str, str]], seeds: Sequence[int], known: Iterable[Measurement] = (), share: float = 1.0
+        self,
+        programs: Mapping[str, Mapping[str, str]],
+        seeds: Sequence[int],
+        known: Iterable[Measurement] = (),
+        *,
+        share: float = 1.0,
+        least: int = 0,
     ) -> Scores:
         """Measure every program on every seed, or on fewer where the time is over.
 
@@ -66,13 +71,14 @@ class Bench:
             seeds: in this order.
             known: results that are there already.
             share: of ``wall_s``, for these.
+            least: seeds for which there has to be time.
 
         Raises:
             EnvironmentFault: the evaluator itself fails, or the machine.
-            UsageError: the time is too short for three seeds, of a noisy problem.
+            UsageError: the time is too short for the least.
         """
         limit = None if self.wall_s is None else self.began + self.wall_s * share - self.clock()
-        work = _Work(self, programs, seeds, known, limit)
+        work = _Work(self, programs, seeds, known, limit, least)
         executor = self.make_executor({self.problem.id: self.problem}, work.reports.put)
         try:
             work.drive(executor)
@@ -91,8 +97,9 @@ class _Work:
         seeds: Sequence[int],
         known: Iterable[Measurement],
         limit_s: float | None,
+        least: int,
     ) -> None:
-        self.bench, self.programs, self.seeds, self.limit_s = bench, programs, seeds, limit_s
+        self.bench, self.programs, self.seeds, self.limit_s, self.least = bench, programs, seeds, limit_s, least
         self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self.results: dict[Entry, Measurement] = {}
         self.failed: dict[str, Measurement] = {}
@@ -106,6 +113,7 @@ class _Work:
         self.begun_with = len(self.results)
 
     def drive(self, executor: Executor) -> None:
+        """Have all of it measured that there is time for."""
         blocks = self._blocks(executor)
         while True:
             while len(self.in_hand) < executor.slots and (block := next(blocks, None)):
@@ -157,19 +165,19 @@ class _Work:
             yield left
 
     def _has_time(self, number: int) -> bool:
-        """Whether a further seed may be begun; of a noisy problem three are needed."""
+        """Whether a further seed may be begun."""
         done = len(self.results) - self.begun_with
         if self.limit_s is None or done <= 0:
             return True
         spent = self.bench.clock() - self.began
         each = spent / done * (len(self.programs) - len(self.failed))
-        if number < MIN_RUNS <= len(self.seeds):
-            need = each * (MIN_RUNS - number)
+        if number < self.least:
+            need = each * (self.least - number)
             if spent + need > self.limit_s:
                 found = f"{each:.3g} s for a seed of all {counted(len(self.programs), 'program')}"
                 raise UsageError(
-                    f"expected budget.wall_s to leave room for {MIN_RUNS} seeds, found {found}; type the same with "
-                    f"budget.wall_s={math.ceil(2 * each * MIN_RUNS)} to go on with what is measured."
+                    f"expected budget.wall_s to leave room for {self.least} seeds, found {found}; type the same with "
+                    f"budget.wall_s={math.ceil(2 * each * self.least)} to go on with what is measured."
                 )
             return True
         return spent + each <= self.limit_s

@@ -48,7 +48,7 @@ class Bad(ScriptedExecutor):
 
 
 def measured(
-    problem: evolve.Problem, answer=answer, how=lambda block: None, known=(), seeds=SEEDS, slots=2, **words: object
+    problem: evolve.Problem, answer=answer, how=lambda block: None, known=(), seeds=SEEDS, slots=2, least=0, **words: object
 ) -> tuple[Scores, list]:
     seen: list[Measurement] = []
 
@@ -58,7 +58,7 @@ def measured(
         return made
 
     bench = Bench(problem, make, seen.append, lambda line: None, **words)  # type: ignore[arg-type]
-    return bench.measure(PROGRAMS, seeds, known), seen
+    return bench.measure(PROGRAMS, seeds, known, least=least), seen
 
 
 def test_every_program_is_measured_on_every_seed_once(problem):
@@ -142,8 +142,14 @@ def test_when_the_time_is_over_every_program_has_as_many_seeds(problem):
 def test_time_for_fewer_than_three_seeds_is_refused_with_what_to_type(problem):
     clock = Clock()
     with pytest.raises(UsageError, match=r"room for 3 seeds.*budget\.wall_s=24"):
-        measured(problem, clock.answer, slots=1, wall_s=9.0, clock=lambda: clock.now)
+        measured(problem, clock.answer, slots=1, least=3, wall_s=9.0, clock=lambda: clock.now)
     assert clock.now <= 8.0
+
+
+def test_where_no_seed_is_needed_a_short_time_gives_as_many_as_it_has_room_for(problem):
+    clock = Clock()
+    found, _ = measured(problem, clock.answer, slots=1, wall_s=9.0, clock=lambda: clock.now)
+    assert found.seeds == SEEDS[:2]
 
 
 # ------------------------------------------------------------------------------------------------ what is kept

@@ -12,6 +12,7 @@ from research_problem import CHAMPION, INITIAL, TRUE, run_with, write_problem
 
 import evolve
 from evolve.cli import main
+from evolve.research._kept import Kept
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> tuple[str, str]:
@@ -137,6 +138,28 @@ def test_a_budget_that_is_short_gives_all_programs_fewer_seeds(noisy, capsys, tm
     assert len(found["seeds"]) == 4
     assert found["measurements"] <= 60
     assert "no room for 9 seeds" in err
+
+
+def test_what_was_interrupted_goes_on_when_the_same_is_typed_again(noisy, capsys, tmp_path, monkeypatch):
+    def keep(self, result):
+        add(self, result)
+        if len(self.results) == 20:
+            raise KeyboardInterrupt
+
+    words = ("ablate", noisy[0], noisy[1], "--runs", 3, "--out", tmp_path / "map")
+    with monkeypatch.context() as patch:
+        add = Kept.add
+        patch.setattr(Kept, "add", keep)
+        said(capsys, *words, code=130)
+    assert not (tmp_path / "map" / "table.json").exists()
+    first = (tmp_path / "map" / "measured.part").read_text().splitlines()
+    _, err = said(capsys, *words)
+    assert "going on with 20 measurements that were made before" in err
+    kept = (tmp_path / "map" / "measured.jsonl").read_text().splitlines()
+    assert kept[:21] == first
+    assert len(kept) == 1 + 3 * 14
+    _, err = said(capsys, *words)
+    assert "going on" not in err
 
 
 def test_without_runs_there_are_as_many_seeds_as_show_one_standard_deviation(noisy, capsys, tmp_path):
