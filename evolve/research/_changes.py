@@ -24,6 +24,7 @@ from evolve.research._needs import Files, lacks
 
 MOST = 20
 _TRIED = 12  # partners of a change that cannot stand alone, the likeliest first
+_MANY = 200  # pieces that are looked at beside all others
 _LIST = 3  # so many numbers in brackets are a list: data, and not settings
 
 Group = frozenset[int]  # pieces, by their place in the order of ``hunks_of``
@@ -92,6 +93,7 @@ class _Grouping:
     def __init__(self, before: Files, after: Files, hunks: Sequence[Hunk], comments: tuple[str, ...]) -> None:
         self.before, self.after, self.hunks, self.comments = before, after, hunks, comments
         self.every = frozenset(range(len(hunks)))
+        self.numbers = frozenset(number for number, hunk in enumerate(hunks) if hunk.is_number)
 
     def groups(self, most: int) -> list[Group]:
         """The pieces of each change, of which there are at most so many."""
@@ -116,7 +118,10 @@ class _Grouping:
             spans = (span for span in places.get(hunk.path, ()) if span[0] <= hunk.start and hunk.end <= span[1] and not hunk.whole)
             span = next(spans, None)
             keys.append(("component", hunk.component) if hunk.component else ("list", hunk.path, span) if span else number)
-        groups = [frozenset(n for n, key in enumerate(keys) if key == one) for one in dict.fromkeys(keys)]
+        by_key: dict[object, list[int]] = {}
+        for number, key in enumerate(keys):
+            by_key.setdefault(key, []).append(number)
+        groups = _fewer([frozenset(numbers) for numbers in by_key.values()])
         while (idle := next((group for group in groups if self._is_idle(group)), None)) and len(groups) > 1:
             near = min((one for one in groups if one != idle), key=lambda other: self._distance(idle, other))
             groups = _with_joined(groups, idle, near)
@@ -153,7 +158,7 @@ class _Grouping:
         return -len(words & set(re.findall(r"\w+", text))), self._distance(group, other)
 
     def _lack(self, group: Group, *, left_out: bool) -> frozenset[str]:
-        if all(self.hunks[number].is_number for number in group):
+        if group <= self.numbers:
             return frozenset()
         return lacks(self.before, self.after, self._mix(self.every - group if left_out else group))
 
@@ -169,12 +174,17 @@ class _Grouping:
 
     def _distance(self, one: Group, other: Group) -> int:
         """Lines between two groups; those of different files are further apart than any of one."""
-        gaps = (
-            abs(self.hunks[a].line - self.hunks[b].line) if self.hunks[a].path == self.hunks[b].path else 10**6 + abs(a - b)
-            for a in one
-            for b in other
-        )
-        return min(gaps)
+        here, there = ({(self.hunks[number].path, self.hunks[number].line) for number in group} for group in (one, other))
+        gaps = (abs(line - other_line) for path, line in here for other_path, other_line in there if path == other_path)
+        return min(gaps, default=10**6 + abs(min(one) - min(other)))
+
+
+def _fewer(groups: list[Group]) -> list[Group]:
+    """The groups, of very many two neighbours joined and again two."""
+    while len(groups) > _MANY:
+        rest: list[Group] = [*groups[1::2], frozenset()]
+        groups = [one | other for one, other in zip(groups[::2], rest, strict=False)]
+    return groups
 
 
 def _with_joined(groups: Iterable[Group], one: Group, other: Group) -> list[Group]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -22,6 +23,8 @@ _COMMENT = re.compile(r"[ \t]*(?:#|//|--|;|%)")
 _GIVEN = re.compile(r"\s*([\w.\[\]]+)\s*(?::[^=]+)?=(?!=)")
 _ALIKE = 0.5  # least likeness of two lines of which one replaced the other
 _MOST_PAIRS = 900  # of lines that are compared
+_MOST_LETTERS = 250_000  # of two lines, times each other
+_MANY_LINES = 5000  # the same line many times over costs its square
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _of_file(path: str, before: str, after: str) -> Iterator[Hunk]:
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     starts, places = [0, *accumulate(map(len, old))], [0, *accumulate(map(len, new))]
     cuts_old, cuts_new = (_statement_starts(text) if is_python(path) else {} for text in (before, after))
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=len(new) > _MANY_LINES).get_opcodes():
         if tag == "equal":
             continue
         name = _declared(new[j1 - 1 : j1], alone=True) if j1 else ""
@@ -146,7 +149,8 @@ def _likeness(old: str, new: str) -> float:
     if NUMBER.sub("0", old) == NUMBER.sub("0", new):
         return 1.0
     given, given_now = _GIVEN.match(old), _GIVEN.match(new)
-    like = SequenceMatcher(None, old.strip(), new.strip(), autojunk=False).ratio()
+    short = len(old) * len(new) <= _MOST_LETTERS
+    like = SequenceMatcher(None, old.strip(), new.strip(), autojunk=False).ratio() if short else 0.0
     if given and given_now and given[1] == given_now[1]:
         return (1 + like) / 2
     return like if like > _ALIKE else 0.0
@@ -184,10 +188,11 @@ def _numbers(hunk: Hunk, row: int) -> Iterator[Hunk]:
     if not old or len(old) != len(new) or NUMBER.sub("0", hunk.old) != NUMBER.sub("0", hunk.new):
         yield hunk
         return
+    starts = [0, *accumulate(map(len, hunk.new.splitlines(keepends=True)))]
     for was, now in zip(old, new, strict=True):
         if was[0] != now[0]:
             start, end = hunk.start + was.start(), hunk.start + was.end()
-            line = row + len(f"{hunk.new[: now.start()]}0".splitlines())
+            line = row + bisect_right(starts, now.start())
             yield Hunk(hunk.path, start, end, was[0], now[0], line, hunk.at + now.start(), hunk.component)
 
 

@@ -13,6 +13,7 @@ from evolve.research._hunks import Hunk
 from evolve.research._needs import Files
 
 _WIDTH = 48  # of a line that is quoted
+_LONG = 400  # of what is looked at
 _TARGET = re.compile(r"([A-Za-z_][\w.]*)[\"']?\s*(?::[^=]*)?[:=]=?\s*[-+]?$")
 _SETTING = re.compile(r"\s*([A-Za-z_][\w.\[\]]*)\s*(?::[^=]+)?=(?!=)\s*(.+?)\s*(?:#.*)?$")
 _COMMENT = re.compile(r"\s*(?:#|//|--|;|%)")
@@ -20,7 +21,7 @@ _COMMENT = re.compile(r"\s*(?:#|//|--|;|%)")
 
 def name_of(hunks: Sequence[Hunk], before: Files, after: Files) -> str:
     """Place and words of the piece that says most, and how many others there are."""
-    telling = max(hunks, key=lambda hunk: (bool(_code(hunk)), -hunks.index(hunk)))
+    telling = next((hunk for hunk in hunks if _code(hunk)), hunks[0])
     more = f", and {counted(len(hunks) - 1, 'place')} more" if len(hunks) > 1 else ""
     return f"{telling.path}:{telling.line} {_words(telling, after)}{more}"
 
@@ -30,7 +31,7 @@ def _words(hunk: Hunk, after: Files) -> str:
         return f"new file, {counted(len(hunk.new.splitlines()), 'line')}"
     if hunk.is_number:
         return f"{_target(hunk, after[hunk.path])} {hunk.old} -> {hunk.new}".strip()
-    old, new = (_SETTING.match(text) if text.count("\n") <= 1 else None for text in (hunk.old, hunk.new))
+    old, new = (_SETTING.match(text) if text.count("\n") <= 1 and len(text) <= _LONG else None for text in (hunk.old, hunk.new))
     if old and new and old[1] == new[1]:
         return f"{old[1]} {_short(old[2], _WIDTH // 2)} -> {_short(new[2], _WIDTH // 2)}"
     added, removed = len(hunk.new.splitlines()), len(hunk.old.splitlines())
@@ -50,7 +51,7 @@ def _target(hunk: Hunk, text: str) -> str:
     site = next((site for site in sites if site.start <= hunk.at < site.end), None)
     if site is not None:
         return short_name(site.path)
-    start = max(text.rfind("\n", 0, hunk.at), text.rfind("\r", 0, hunk.at)) + 1
+    start = max(text.rfind("\n", 0, hunk.at) + 1, text.rfind("\r", 0, hunk.at) + 1, hunk.at - _LONG)
     found = _TARGET.search(text[start : hunk.at])
     if found:
         return found[1]

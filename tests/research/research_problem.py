@@ -77,7 +77,9 @@ def write_problem(folder: Path, *, noisy: bool = True, maximize: bool = True, in
     return folder
 
 
-def run_with(problem: Path, out: Path, files: Mapping[str, str], *, evaluations: int = 500) -> tuple[evolve.Run, str]:
+def run_with(
+    problem: Path | evolve.Problem, out: Path, files: Mapping[str, str], *, evaluations: int = 500
+) -> tuple[evolve.Run, str]:
     """A run that has this program as a candidate that was told, and its id; nobody drives it."""
     run = evolve.create_run(
         problem, out=out, sandbox="none", slots=1, policy="fixed_candidates", budget=evolve.Budget(evaluations=evaluations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -260,6 +261,21 @@ def test_a_comment_that_the_problem_reads_is_a_change():
     assert len(changes_of(before, after).items) == 2  # a directive, as every hash of a program has it
     assert len(changes_of({"main.py": "x = 1\ny = 1\n"}, {"main.py": "x = 1  # fast\ny = 2\n"}).items) == 1
     assert len(changes_of({"main.py": "x = 1\ny = 1\n"}, {"main.py": "x = 1  # fast\ny = 2\n"}, comments=("fast",)).items) == 2
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    ("a\n" * 20_000, "a\n" * 19_999 + "b\n"),
+    ("x = [" + "1.5, " * 9_000 + "]\ny = 1\n", "x = [" + "2.5, " * 9_000 + "]\ny = 2\n"),
+    ("x = [" + "1.5, " * 9_000 + "]\n", "x = [" + "2.5, " * 9_000 + "]\n"),
+    ("x = '" + "ab" * 20_000 + "'\n", "x = '" + "ba" * 20_000 + "'\n"),
+    ("y = 1\nx" + " " * 30_000 + "= 1\n", "y = 2\nx" + " " * 30_000 + "+ 1\n"),
+    ("x = 1\n", "x = " + "(" * 30_000 + "\n"),
+])  # fmt: skip
+def test_texts_that_are_hard_to_compare_are_taken_apart_all_the_same(before, after):
+    start = time.process_time()
+    changes = taken_apart(before, after)
+    assert changes.with_only(range(len(changes.items))) == changes.after
+    assert time.process_time() - start < 30
 
 
 def test_every_pair_of_changes_parses_together():

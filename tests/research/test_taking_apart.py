@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,8 @@ def test_the_map_of_a_known_sum_is_right(noisy, same_seeds, capsys):
     assert [part(one) for one in found["map"]["contributions"]] == ["A", "B", "E", "D", "C"]
     assert len(found["map"]["seeds"]) == 8
     assert found["map"]["measurements"] == 8 * (12 + 2)
+    assert list(found) == ["schema", "run", "folder", "map", "proposed"]
+    assert {"left_out", "put_in", "interaction", "verdict", "places", "diff", "without_failed"} <= set(changes["A"])
 
 
 def test_the_reduced_program_is_a_candidate_of_the_run_and_no_improvement_before_the_run_says_so(noisy, same_seeds, capsys):
@@ -113,6 +116,46 @@ def test_a_deterministic_problem_takes_one_seed_and_is_exact(exact, capsys):
     assert found["whole"]["effect"] == pytest.approx(3.5)
     assert found["measurements"] == 14 + 1
     assert found["reduced"]["compared"]["effect"] == pytest.approx(1.0)
+
+
+def test_the_map_of_planted_has_the_truth_in_it(tmp_path, capsys, same_seeds):
+    problem = evolve.load_problem("planted", sd=0.5, pair_corr=0.5)
+    point = dict(zip(range(8), (1.0, 1.4, 1.0, 0.8, 1.3, 1.0, 1.0, 1.2), strict=True))
+    text = problem.initial_files["main.py"]
+    head, tail = text.split("[", 1)
+    numbers = tail.split("]", 1)[0].split(", ")
+    new = ", ".join(str(point.get(i, number)) for i, number in enumerate(numbers))
+    run, champion = run_with(problem, tmp_path / "run", {"main.py": f"{head}[{new}]{tail.split(']', 1)[1]}"})
+    found = json.loads(said(capsys, "ablate", run.path, champion, "--runs", 5, "--json")[0])["map"]
+
+    def value(moved: Iterable[int]) -> float:
+        best = [0.2 + 1.6 * ((i + 1) * 0.6180339887498949 % 1) for i in range(8)]  # as the problem's README and truth have it
+        distance = sum(((point[i] if i in moved else 1.0) - best[i]) ** 2 for i in range(8))
+        return 10.0 * (1 - distance / sum((1.0 - one) ** 2 for one in best))
+
+    moved = [1, 3, 4, 7]
+    assert [part(one) for one in sorted(found["contributions"], key=part)] == [f"POINT[{i}]" for i in moved]
+    for one in found["contributions"]:
+        i = int(part(one).strip("POINT[]"))
+        for key, true in (("left_out", value(moved) - value({*moved} - {i})), ("put_in", value([i]) - value([]))):
+            assert one[key]["low"] <= true <= one[key]["high"]
+        assert one["interaction"]["low"] <= 0 <= one["interaction"]["high"]
+    assert found["whole"]["low"] <= value(moved) <= found["whole"]["high"]
+
+
+def test_of_several_problems_one_is_named(tmp_path, capsys):
+    first, second = (write_problem(tmp_path / name, noisy=False) for name in ("parts", "others"))
+    text = (second / "problem.yaml").read_text()
+    (second / "problem.yaml").write_text(text.replace("name: parts", "name: others"))
+    run = evolve.create_run([first, second], out=tmp_path / "run", sandbox="none", slots=1, policy="fixed_candidates")
+    run.optimize()
+    told = run.of("others").tell(run.of("others").ask(), {"main.py": CHAMPION})
+    assert told.candidate is not None
+    _, err = said(capsys, "ablate", run.path, "initial", code=2)
+    assert "has 2 problems" in err
+    found = json.loads(said(capsys, "ablate", run.path, told.candidate, "--problem", "others", "--json")[0])
+    assert found["map"]["problem"] == "others"
+    assert evolve.open_run(run.path).of("others").candidate(found["proposed"]["candidate"]).parents == (told.candidate,)
 
 
 def test_what_the_program_fails_without_is_needed(tmp_path, capsys):
