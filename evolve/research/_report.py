@@ -133,12 +133,13 @@ def _reduced(ablation: AblationMap, proposed: Proposed | None) -> Iterator[str]:
 
 
 def _markdown_row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+    name, *others = cells
+    return f"| {' | '.join([_escaped(name), *others])} |"
 
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
-    for mark in "\\`*_[]<>|#":
+    for mark in "\\`*_[]<|":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
 
