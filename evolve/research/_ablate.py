@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,9 +83,8 @@ def ablate(path: str, id_: str, wanted: Wanted, *, problem: str = "", tell: Call
     design = design_of(changes)
     runs = runs_of(design, noisy=ready.contract.noisy, asked=wanted.runs, evaluations=wanted.evaluations, run=path)
     tell(_plan(view, changes, design, runs, wanted))
-    folder = wanted.out or view.run.path / "ablation" / view.id_of(number)
-    folder.mkdir(parents=True, exist_ok=True)
     need_machine(config, ready)
+    folder = _folder(wanted.out or view.run.path / "ablation" / view.id_of(number))
     found = _measured(ready, config, changes, design, runs, folder, wanted, tell)
     _write_reduced(folder, found.reduced)
     proposed = propose(path, view, found.champion, found.reduced, folder / REDUCED) if found.reduced is not None else None
@@ -95,6 +95,14 @@ def write_table(ablation: Ablation) -> None:
     """Write the map as JSON."""
     text = json.dumps({"schema": 1, **plain(ablation)}, indent=2)
     (Path(ablation.folder) / TABLE).write_text(text + "\n", encoding="utf-8")
+
+
+def _folder(place: Path) -> Path:
+    """Where results go, without the reduced program of an earlier ablation."""
+    place.mkdir(parents=True, exist_ok=True)
+    if (place / TABLE).exists():
+        shutil.rmtree(place / REDUCED, ignore_errors=True)
+    return place
 
 
 def _ready(view: RunView, wanted: Wanted) -> tuple[RunConfig, Problem]:

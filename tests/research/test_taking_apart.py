@@ -85,6 +85,9 @@ def test_the_reduced_program_is_a_candidate_of_the_run_and_no_improvement_before
     assert made.score is None
     assert "improve" not in out
     assert "whether it is better the run decides" in out
+    (folder / "reduced" / "old.py").write_text("of another ablation")
+    said(capsys, "ablate", noisy[0], noisy[1], "--runs", 3)
+    assert not (folder / "reduced" / "old.py").exists()
 
 
 def test_page_picture_and_table_say_the_same(noisy, capsys, tmp_path):
