@@ -108,7 +108,8 @@ def scatter_of(table: Table, n_intervals: int, *, exact: bool = False) -> Scatte
     residuals = near_one - near_one.mean(axis=1, keepdims=True) - near_one.mean(axis=0, keepdims=True) + near_one.mean()
     df = (p - 1) * (n - 1)
     sd = size * math.sqrt(float((residuals**2).sum()) / df)
-    return Scatter(n, sd, df, n_intervals, pooled=_are_alike((residuals**2).sum(axis=1) / (n - 1), n - 1))
+    seen = sd > _ROUNDING * size  # else small scores may scatter, beside the largest ones unseen
+    return Scatter(n, sd, df, n_intervals, pooled=seen and _are_alike((residuals**2).sum(axis=1) / (n - 1), n - 1))
 
 
 def _are_alike(variances: np.ndarray, df: int) -> bool:

@@ -115,6 +115,14 @@ def test_scores_without_any_scatter_have_intervals_without_width():
     assert not interval(scores, {"a": 1.0, "c": -1.0}, scatter_of(scores, 3)).shown
 
 
+def test_noise_that_the_largest_scores_hide_is_no_certainty_about_the_others():
+    rng = np.random.default_rng(6)
+    scores = {"champion": [1e40] * 3, "initial": list(rng.normal(0.0, 1.0, 3)), "alone": list(rng.normal(0.0, 1.0, 3))}
+    found = interval(scores, {"alone": 1.0, "initial": -1.0}, scatter_of(scores, 5))
+    assert not found.shown
+    assert interval(scores, {"champion": 1.0, "initial": -1.0}, scatter_of(scores, 5)).helps
+
+
 def test_one_contrast_that_is_asked_for_twice_is_one_interval():
     assert n_contrasts([{"a": 1.0, "b": -1.0}, {"b": 1.0, "a": -1.0}, {"a": 1.0, "b": -1.0, "c": 0.0}, {"a": 1.0, "c": -1.0}]) == 2
 
