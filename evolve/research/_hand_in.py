@@ -11,7 +11,7 @@ from evolve._counted import counted
 from evolve._errors import EvolveError
 from evolve.engine.requests._asking import ask
 from evolve.engine.requests._telling import Told, tell
-from evolve.research._map import Reduced
+from evolve.research._map import Reduced, some_of
 from evolve.views._run_view import RunView
 
 
@@ -53,7 +53,7 @@ def _changed(parent: Mapping[str, str], files: Mapping[str, str]) -> dict[str, s
 def _words(reduced: Reduced) -> dict[str, str]:
     n = counted(len(reduced.left_out), "change")
     return {
-        "summary": f"ablate: without {n} not shown to help ({'; '.join(reduced.left_out)})",
+        "summary": f"ablate: without {n} not shown to help ({some_of(reduced.left_out)})",
         "hypothesis": "what these changes do cannot be told from nothing",
     }
 

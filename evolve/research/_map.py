@@ -18,6 +18,7 @@ from evolve.research._design import Contrasts, Design
 from evolve.research._effects import Interval, Scatter, Table, Weights, interval, scatter_of
 from evolve.research._measuring import Scores
 
+_NAMED = 3  # changes in a sentence
 _REASON = 160  # characters of why a program failed
 
 
@@ -146,6 +147,12 @@ def with_reduced(
         table = {program: [sign * score for score in scores[program]] for program in (reduced.id, ablation.champion)}
         reduced = replace(reduced, compared=_interval(table, {reduced.id: 1.0, ablation.champion: -1.0}, ablation.scatter))
     return replace(ablation, reduced=reduced, measurements=ablation.measurements + more)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return "; ".join(names[:_NAMED]) + more
 
 
 def said(result: Measurement) -> str:

@@ -10,7 +10,7 @@ from evolve._untrusted import visible
 from evolve.research._ablate import PICTURE, TABLE, Ablation
 from evolve.research._effects import LEVEL, Interval
 from evolve.research._hand_in import Proposed
-from evolve.research._map import AblationMap, Contribution, Verdict
+from evolve.research._map import AblationMap, Contribution, Verdict, some_of
 
 HEADS = ("change", "leaving it out loses", "alone it gives", "interaction", "verdict")
 
@@ -83,7 +83,8 @@ def effect_text(value: Interval, *, exact: bool) -> str:
     digits = max(1 - math.floor(math.log10(half)), 0)
     if digits > 9:
         return f"{value.effect:+.3g} [{value.low:+.3g}, {value.high:+.3g}]"
-    return f"{value.effect:+.{digits}f} [{value.low:+.{digits}f}, {value.high:+.{digits}f}]"
+    effect, low, high = (f"{round(one, digits) + 0.0:+.{digits}f}" for one in (value.effect, value.low, value.high))
+    return f"{effect} [{low}, {high}]"
 
 
 def _cell(value: Interval | None, ablation: AblationMap, failed: str) -> str:
@@ -120,7 +121,7 @@ def _reduced(ablation: AblationMap, proposed: Proposed | None) -> Iterator[str]:
     if reduced.compared is None:
         yield f"no reduced program: {reduced.why}"
         return
-    left = f"the reduced program, without {counted(len(reduced.left_out), 'change')} ({'; '.join(reduced.left_out)}),"
+    left = f"the reduced program, without {counted(len(reduced.left_out), 'change')} ({some_of(reduced.left_out)}),"
     seeds = "" if ablation.scatter.exact else ", on seeds of their own"
     yield f"{left} against the champion: {effect_text(reduced.compared, exact=ablation.scatter.exact)}{seeds}"
     if not reduced.may_be_proposed:

@@ -145,6 +145,7 @@ def test_an_effect_has_as_many_digits_as_its_interval_needs(contract):
     noisy = map_of(replace(contract, noisy=True), changes, design, results(design, lambda v: float(v["A"]), seeds=(1, 2, 3)))
     one = noisy.contributions[0].left_out
     assert effect_text(replace(one, effect=0.01234, low=0.0101, high=0.0146), exact=False) == "+0.0123 [+0.0101, +0.0146]"
+    assert effect_text(replace(one, effect=-0.0004, low=-0.016, high=0.0152), exact=False) == "+0.000 [-0.016, +0.015]"
     assert effect_text(replace(one, effect=12.34, low=-2.0, high=26.0), exact=False) == "+12 [-2, +26]"
     assert effect_text(replace(one, effect=0.0, low=0.0, high=0.0), exact=True) == "0"
     assert effect_text(replace(one, effect=0.5, low=0.5, high=0.5), exact=True) == "+0.5"
