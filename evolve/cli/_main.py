@@ -31,7 +31,6 @@ VERBS: tuple[Verb, ...] = (
     *_problems.VERBS,
     *_redteam.VERBS,
     *_speedrun.VERBS,
-    *_research.VERBS,
     *_setup.VERBS,
 )
 
