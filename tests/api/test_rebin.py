@@ -23,7 +23,7 @@ def binned(parabola: Path, make: Make) -> Make:
     contract, evaluate = parabola / "problem.yaml", parabola / "evaluate.py"
     contract.write_text(contract.read_text() + AXES)
     evaluate.write_text(
-        evaluate.read_text().replace("Outcome(score=", "Outcome(descriptors={'length': 100.0 + 7 * x % 50}, score=")
+        evaluate.read_text().replace("Outcome(score=", "Outcome(descriptors={'length': 100.0 + 7000 * x % 50}, score=")
     )
     return make
 

@@ -34,7 +34,7 @@ TOY = {
 
 
 ABOUT_TURNS = (
-    *("honest_bigram", "honest_keeper"),
+    *("honest_bigram", "honest_keeper", "honest_tidy"),
     *("ignores_text", "no_weights", "trains_at_the_end", "holds_a_piece", "turns_the_clock", "looks_ahead_unless_last"),
 )
 
@@ -86,7 +86,7 @@ def training(
         calls.append(call)
 
 
-@pytest.mark.parametrize("pace", [50.0, 1e4, 1e7])
+@pytest.mark.parametrize("pace", [50.0, 1e4, 1e6])
 def test_pieces_follow_the_pace_and_end_with_the_budget(evaluator: ModuleType, pace: float) -> None:
     run, calls = training(evaluator, pace)
     phases = [call["phase"] for call in calls]
@@ -121,8 +121,8 @@ def test_what_passes_between_two_calls_is_paid_and_pieces_are_bounded(evaluator:
     run, calls = training(evaluator, 1e5, between=0.1)
     assert run.spent >= 10.0
     assert len(calls) < 60
-    run, calls = training(evaluator, 1e12, budget=1.0)
-    assert max(len(call["tokens"]) for call in calls) <= evaluator.MOST_TOKENS
+    run, calls = training(evaluator, 1e12, budget=3.0, between=0.2)
+    assert max(len(call["tokens"]) for call in calls) == evaluator.MOST_TOKENS
 
 
 def test_weights_are_taken_at_the_ends_alone(evaluator: ModuleType) -> None:
@@ -176,7 +176,7 @@ def test_cheats_are_caught_and_honest_programs_accepted(tried, toy: Path) -> Non
     """Those that are about turns; what forward must not do is nanochat_cpu's, and `evolve redteam` tries all."""
     found = tried(toy, *ABOUT_TURNS)
     assert [(one["name"], one["verdict"], one["by"]) for one in found["programs"] if not one["good"]] == []
-    assert sum(one["cheat"] for one in found["programs"]) == len(ABOUT_TURNS) - 2
+    assert sum(one["cheat"] for one in found["programs"]) == len(ABOUT_TURNS) - 3
 
 
 @pytest.mark.slow
