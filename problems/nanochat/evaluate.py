@@ -30,7 +30,7 @@ MOST_TOKENS = 1 << 22  # in a piece: 16 MiB, which travel in some ms
 LATE = 1.05  # by how much training may take longer than the budget: the last piece ends when it ends
 LATE_S = 1.0
 FINISH_S = 2.0  # what finish takes longer is training, for all that is known
-STEP_0_ROWS = 8
+STEP_0_TARGETS = 8192  # of which the loss before training is the mean, or as many as are scored
 KNOWS = 0.98  # of what unigrams of the training part cost: below it the program knew the text before it was shown any
 RETURNS = {"weights": Array("uint8", (None,), max_items=MAX_WEIGHTS_BYTES), "loss": JsonValue(max_bytes=64)}
 
@@ -126,7 +126,7 @@ def evaluate(trial: Trial) -> Outcome:
     weights = reply.value["weights"].tobytes()
     if not weights:
         return Outcome.fail(Status.INVALID, "finish gave no weights")
-    at_step_0 = scorer.of_rows(trial, training.at_step_0, STEP_0_ROWS)
+    at_step_0 = scorer.of_rows(trial, training.at_step_0, -(-STEP_0_TARGETS // int(trial.params["context"])))
     if isinstance(at_step_0, Outcome):
         return at_step_0
     unigram = json.loads((trial.assets / "corpus.json").read_text())["unigram_bpb"]

@@ -34,8 +34,8 @@ TOY = {
 
 
 ABOUT_TURNS = (
-    *("honest_bigram", "honest_keeper", "honest_tidy"),
-    *("ignores_text", "no_weights", "trains_at_the_end", "holds_a_piece", "turns_the_clock", "looks_ahead_unless_last"),
+    *("honest_bigram", "honest_tidy"),
+    *("ignores_text", "trains_at_the_end", "holds_a_piece", "looks_ahead_unless_last"),
 )
 
 
@@ -176,7 +176,7 @@ def test_cheats_are_caught_and_honest_programs_accepted(tried, toy: Path) -> Non
     """Those that are about turns; what forward must not do is nanochat_cpu's, and `evolve redteam` tries all."""
     found = tried(toy, *ABOUT_TURNS)
     assert [(one["name"], one["verdict"], one["by"]) for one in found["programs"] if not one["good"]] == []
-    assert sum(one["cheat"] for one in found["programs"]) == len(ABOUT_TURNS) - 3
+    assert sum(one["cheat"] for one in found["programs"]) == len(ABOUT_TURNS) - 2
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_who_knows_the_text_before_it_is_served_is_found(toy: Path) -> None:
     tokens = np.load(problem.assets / "train_tokens.npy").astype(int)
     pairs = np.zeros((512, 512), int)
     np.add.at(pairs, (tokens[:-1], tokens[1:]), 1)
-    likely = [[(int(b), int(row[b]) // 20) for b in row.argsort()[-6:] if row[b] >= 20] for row in pairs]
+    likely = [[(int(b), int(row[b]) // 20) for b in row.argsort()[-12:] if row[b] >= 20] for row in pairs]
     known = base.replace(
         "counts=np.zeros(V, np.int64))",
         f"counts=np.array({(np.bincount(tokens, minlength=512) // 20).tolist()}))\n        for a, row in enumerate({likely}):\n"
