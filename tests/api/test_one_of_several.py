@@ -150,7 +150,7 @@ def test_progress_is_told_of_every_problem(tmp_path: Path) -> None:
     assert {one.problem for one in only} == {"ridge"}
 
 
-@pytest.mark.parametrize("limits", [{"evaluations": 40}, {"evaluations": 200, "calls": 24}], ids=["measurements", "calls"])
+@pytest.mark.parametrize("limits", [{"evaluations": 120}, {"evaluations": 200, "calls": 24}], ids=["measurements", "calls"])
 def test_models_are_asked_for_every_problem_and_booked_where_they_were(tmp_path: Path, limits: Mapping[str, int]) -> None:
     def answer(request: Any) -> str:
         asked.append(request.canonical())
