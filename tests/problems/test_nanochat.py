@@ -159,14 +159,14 @@ def test_sizes_are_params_and_shards_of_parquet_are_a_corpus(tmp_path: Path, eva
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", ["strong", "vanilla"])
-def test_both_initial_programs_learn_in_a_second(toy: Path, start: str) -> None:
-    problem = evolve.load_problem(toy, start=start)
+def test_both_initial_programs_learn_in_seconds(toy: Path, start: str) -> None:
+    problem = evolve.load_problem(toy, start=start, train_s=3.0)
     assert ("Muon" in problem.initial_files["train.py"]) == (start == "strong")
     (found,) = evolve.measure(problem, problem.initial_files)
     assert found.status is Status.OK, found.reason
     metrics = found.metrics
-    assert found.score < metrics["bpb_at_step_0"] - 0.3
-    assert 1.0 <= metrics["trained_s"] < 2.1
+    assert found.score < metrics["bpb_at_step_0"] - 0.1
+    assert 3.0 <= metrics["trained_s"] < 4.2
     assert metrics["train_tokens"] / metrics["trained_s"] == pytest.approx(metrics["tokens_per_s"])
     assert "bits per byte after" in found.feedback
 
