@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import operator
 import os
 import re
@@ -21,10 +20,10 @@ _OLD_CACHE = ("~", ".cache", "autoresearch")
 _CACHE_VARIABLE = "AUTORESEARCH_CACHE_DIR"
 _COMMAND = re.compile(r"`([^`\n]*\.py\b[^`\n]*)`")
 _MINUTES = re.compile(r"exceeds (\d+(?:\.\d+)?) min")
-_MAY = re.compile(r"^#*\s*\**(?:what you )?\**can\**\b", re.IGNORECASE)
 _MAY_NOT = re.compile(r"cannot|can't|may not|must not", re.IGNORECASE)
 _OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 _MOST_CHARS = 300  # of a cell that is told
+_MOST_S = 3 * 24 * 3600  # a measurement takes twice as long at most, and no longer than a week
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,6 @@ class Checkout:
     ``cpu``; ``compiles``: it asks torch to, which takes a C compiler."""
 
     folder: Path
-    constants: Mapping[str, float | str]
     time_budget_s: float
     timeout_s: float
     command: tuple[str, ...]
@@ -75,7 +73,7 @@ def read_checkout(folder: Path, command: str = "", cache: str = "") -> Checkout:
     if not (folder / words[0]).is_file():
         raise ProblemError(_no_script(folder, words[0]))
     budget = constants.get("TIME_BUDGET")
-    if not isinstance(budget, int | float) or not 0 < budget < math.inf:
+    if not isinstance(budget, int | float) or not 0 < budget <= _MOST_S:
         raise ProblemError(
             f"{folder / PREPARE}: expected TIME_BUDGET, the seconds of training, as a number, found none; write it there."
         )
@@ -83,14 +81,13 @@ def read_checkout(folder: Path, command: str = "", cache: str = "") -> Checkout:
     code = prepare + _text(folder / words[0])
     return Checkout(
         folder=folder,
-        constants=constants,
         time_budget_s=float(budget),
         timeout_s=max(float(minutes[1]) * 60 if minutes else 0.0, 2.0 * budget),
         command=words,
         settings=settings,
         editable=_editable(research, folder, words[0]),
         cache=Path(cache).expanduser() if cache else _cache(prepare, constants),
-        cache_known=bool(cache) or isinstance(constants.get("CACHE_DIR"), str) or "CACHE_DIR" not in prepare,
+        cache_known=bool(cache) or _is_place(constants.get("CACHE_DIR")) or "CACHE_DIR" not in prepare,
         device="cpu" if "cuda" not in code else "any" if "is_available" in code else "cuda",
         compiles="torch.compile" in code,
         research=research,
@@ -149,9 +146,13 @@ def _cache(prepare: str, constants: Mapping[str, float | str]) -> Path | None:
     """Where the data lies; None where ``prepare.py`` speaks of no such place."""
     if _CACHE_VARIABLE in prepare and os.environ.get(_CACHE_VARIABLE):
         return Path(os.environ[_CACHE_VARIABLE]).expanduser()
-    if isinstance(found := constants.get("CACHE_DIR"), str) and os.path.isabs(found):
-        return Path(found)
+    if _is_place(found := constants.get("CACHE_DIR")):
+        return Path(str(found))
     return Path(os.path.join(*_OLD_CACHE)).expanduser() if "CACHE_DIR" in prepare or ".cache" in prepare else None
+
+
+def _is_place(found: object) -> bool:
+    return isinstance(found, str) and os.path.isabs(found)
 
 
 def _stays_inside(path: str) -> bool:

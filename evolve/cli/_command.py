@@ -10,8 +10,7 @@ from typing import NoReturn
 from evolve._errors import UsageError, suggest
 
 _HELP_WIDTH = 26
-_PATHS = frozenset({"RUN", "DIR", "FILE", "FILES", "FOLDER"})
-_NEVER_EMPTY = _PATHS | {"ID", "NAMES"}
+_NEVER_EMPTY = frozenset({"RUN", "DIR", "FILE", "FILES", "FOLDER", "ID", "NAMES"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,6 @@ class Argument:
     @property
     def is_option(self) -> bool:
         return self.name.startswith("-")
-
-    @property
-    def is_path(self) -> bool:
-        """Whether it is a file or folder of this machine; a problem may be a name too."""
-        return (self.value or self.name) in _PATHS
 
     def found(self, words: argparse.Namespace) -> list[str]:
         """What was typed for it."""

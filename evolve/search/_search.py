@@ -73,7 +73,7 @@ from evolve.search.policy._arms import arms_of
 from evolve.search.policy._policies import POLICIES, PlannedProposal, policy_of
 from evolve.search.state._parts import Parts
 from evolve.search.state._shares import Pool
-from evolve.search.state._state import Phase, ProblemState, RunState, StopReason, Whereabouts, problem_state
+from evolve.search.state._state import Phase, ProblemState, RunState, StopReason, problem_state
 from evolve.search.state._tickets import ProposalResult
 
 _WORK = (MeasureIssued, Measured, BlockClosed, CallSettled, RunClosed)  # what only a driver writes: until then its time counts
@@ -312,9 +312,7 @@ class Search:
             case RunOpened():
                 self._opened(record, stamped.at)
             case SlotsChanged():
-                if run.whereabouts is not None:
-                    run.whereabouts = replace(run.whereabouts, slots=record.slots, nodes=record.nodes)
-                run.slots = max(1, record.slots)  # shares and waiting work are per slot; with none, nothing is handed out at all
+                run.on_slots_changed(record)
             case HardwareSeen():
                 run.hardware[record.id] = record.hardware
             case NodesUnfit():
@@ -384,11 +382,7 @@ class Search:
 
     def _opened(self, record: RunOpened, at: float) -> None:
         run = self.run
-        run.usage.on_run_opened(record, at)
-        run.tickets.on_run_opened(record.epoch)
-        run.model_limits.on_run_opened(record)
-        run.slots, run.tier, run.unfit = max(1, record.slots), record.tier, {}
-        run.whereabouts = Whereabouts(record.machine, record.executor, record.address, record.slots, record.nodes)
+        run.on_run_opened(record, at)
         for state in self.states:
             state.fruitless, state.unreviewed = {}, set()
             for number in state.faults.on_run_opened():

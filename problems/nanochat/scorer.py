@@ -3,6 +3,9 @@
 The candidate's ``train.py:forward`` maps tokens (B, T) to logits (B, T, V), float32, in a process that sees its weights; with
 ``last`` to those behind the last token alone, (B, 1, V).  A second look asks for what stands behind prefixes, each alone, in a
 sandbox that shares nothing with the first.
+
+The problem nanochat_cpu has the same for sizes that are fixed.  A problem's folder holds, and its hash covers, all that decides a
+score, so each has its own; a test holds together what is the same.
 """
 
 import hashlib

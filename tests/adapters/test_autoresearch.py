@@ -114,6 +114,7 @@ def test_a_table_of_any_width_is_read_by_its_header(tmp_path: Path) -> None:
     (lambda folder: (folder / "evolve.yaml").write_text("command: make all\n"), "expected a command that runs a Python script"),
     (lambda folder: (folder / "prepare.py").write_text(f"TIME_BUDGET = 10 ** 3\nA = {'9' * 400} * 1.5\n"), "expected TIME_BUDGET"),
     (lambda folder: (folder / "program.md").write_text("`python ../train.py > run.log`\n"), "inside the checkout"),
+    (lambda folder: (folder / "prepare.py").write_text(f"TIME_BUDGET = {'9' * 400}\n"), "expected TIME_BUDGET"),
     (lambda folder: (folder / "evolve.yaml").write_text("params: {a: 1}\n"), "params is not to be chosen"),
     (lambda folder: (folder / "train.py").write_bytes(b"\xff\xfe\x00"), "expected a readable UTF-8 file"),
 ])  # fmt: skip

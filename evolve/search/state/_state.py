@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from archive import Arm, Hardware, ProposeIssued
+from archive import Arm, Hardware, ProposeIssued, RunOpened, SlotsChanged
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._model_limits import ModelLimits
 from evolve.budget._usage import Usage
@@ -104,6 +104,20 @@ class RunState:
     def measurement_seed(self, candidate: str, stream: str, index: int) -> int:
         """The seed of a measurement; nobody who does not have the run's journal can work it out."""
         return measurement_seed(self.secret or self.seed, candidate, stream, index)
+
+    def on_run_opened(self, record: RunOpened, at: float) -> None:
+        """A driver has the run now."""
+        self.usage.on_run_opened(record, at)
+        self.tickets.on_run_opened(record.epoch)
+        self.model_limits.on_run_opened(record)
+        self.slots, self.tier, self.unfit = max(1, record.slots), record.tier, {}
+        self.whereabouts = Whereabouts(record.machine, record.executor, record.address, record.slots, record.nodes)
+
+    def on_slots_changed(self, record: SlotsChanged) -> None:
+        """Shares and waiting work are per slot; with none, nothing is handed out at all."""
+        if self.whereabouts is not None:
+            self.whereabouts = replace(self.whereabouts, slots=record.slots, nodes=record.nodes)
+        self.slots = max(1, record.slots)
 
     def fail(self, why: str) -> None:
         """The run cannot go on; the first reason is the one that is kept, and "" is none."""
