@@ -93,6 +93,7 @@ def test_a_command_of_the_pages_works(command, place, monkeypatch, capfdbinary):
     assert "Traceback" not in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("page", "slow"), SCRIPTS)
 def test_the_scripts_of_a_page_run_in_order(page, slow, tmp_path):
     for block in BLOCKS:
