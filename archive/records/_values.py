@@ -7,6 +7,8 @@ unit.
 from __future__ import annotations
 
 import hashlib
+import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
@@ -25,6 +27,7 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     CRASH = "crash"  # died: exception, signal, memory limit
     OVER_BUDGET = "over_budget"
+    PRUNED = "pruned"  # ended early: its learning curve said that it would be worse than what there is
     REJECTED = "rejected"  # broke a rule of the problem; the reason says which
     EVALUATOR_ERROR = "evaluator_error"  # the evaluator's own fault, never the candidate's
 
@@ -135,6 +138,7 @@ class Candidate:
     expected: str = ""  # the effect that whoever made it expected, in its own words
     drift: str = ""  # how the change differs from what whoever made it said of it; "" where it does not
     sketch: str = ""  # where it stands in an embedding, base85; for novelty
+    touched: tuple[str, ...] = ()  # which parts of its parent it changes, where the problem has learning curves
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +153,36 @@ class TunerSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """A learning curve: ``y`` at each ``x``, in rising order."""
+
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+    x_name: str = ""
+    y_name: str = ""
+
+    def lately(self, x: float) -> float:
+        """How it stood at ``x``: the mean over its later half up to there, which scatters less than one point; NaN where it has
+        no point there."""
+        there = self.y[bisect_right(self.x, x / 2) : bisect_right(self.x, x)]
+        return sum(there) / len(there) if there else math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class BlockEntry:
-    """One measurement of a block.  ``start`` of ``cold`` forbids a warm start; ``warm`` allows what the stage declares."""
+    """One measurement of a block.  ``start`` of ``cold`` forbids a warm start; ``warm`` allows what the stage declares.
+
+    ``bars`` say how bad its learning curve may be at each share of the run; where it is worse the measurement is pruned.  One that
+    is ``audited`` is made to its end all the same, which tells how often the bars are wrong.
+    """
 
     candidate: str
     stage: str
     seed: int
     start: StartMode = StartMode.COLD
     cpu_limit_s: float | None = None  # tightens the stage's own limit (compute_rule: cpu_budget)
+    bars: Curve | None = None
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +197,6 @@ class Resources:
     exclusive: bool = False
     machine: str = ""
     elsewhere: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A learning curve: ``y`` at each ``x``."""
-
-    x: tuple[float, ...] = ()
-    y: tuple[float, ...] = ()
-    x_name: str = ""
-    y_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

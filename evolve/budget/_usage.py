@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from archive import Measurement, Purpose, RunOpened
+from archive import Measurement, Purpose, RunOpened, Status
 from evolve.problem.contract._contract import Budget
 
 _RECENT = 0.2  # weight of the newest measurement in the running estimate of one's wall time
@@ -74,6 +74,8 @@ class Usage:
         cpu_s = result.cpu_s + result.scorer_cpu_s
         self.cpu_s += cpu_s
         self.wall_by_purpose[purpose] = self.wall_by_purpose.get(purpose, 0.0) + result.wall_s
+        if result.status is Status.PRUNED:  # what is set aside is for measurements that go to their end
+            return
         weight = _RECENT if self.measure_wall_s else 1.0
         self.measure_wall_s += weight * (result.wall_s - self.measure_wall_s)
         self.measure_cpu_s += weight * (cpu_s - self.measure_cpu_s)

@@ -26,6 +26,7 @@ from evolve.cli.show._text import (
     number,
     one_line,
     operator_rows,
+    pruned_rows,
     put,
     put_json,
     put_source,
@@ -191,6 +192,7 @@ def _status_rows(opened: RunView) -> list[tuple[str, str]]:
     rows.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}"))
     if seen.failures:
         rows.append(("failures", counts(seen.failures)))
+    rows += pruned_rows(seen.pruned)
     rows += evaluator_rows(seen.evaluator, opened)
     if seen.course:
         rows.append(("search", seen.course))

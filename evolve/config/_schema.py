@@ -58,9 +58,10 @@ class SearchConfig:
         operators: Which mechanical operators may make children, also those of installed packages, none at all where models do;
             ``redraw``, ``grow`` and ``reorder`` go further than ``ast_edit`` in numbers, terms and the order of lists;
             ``extrapolate``, ``mirror``, ``merge`` and ``revert`` make a known change once more; ``adopt``, added in a run of
-            several problems where nobody names operators, takes from related ones; ``ablate``, which is not on by default, takes
-            out a statement, a branch, a term or an argument. The baselines use those that change any one program: ``ast_edit``,
-            ``redraw``, ``grow`` and ``reorder``.
+            several problems where nobody names operators, takes from related ones; ``setting``, added likewise for problems with
+            a learning curve, moves settings of a script by a factor or within their range; ``ablate``, which is not on by
+            default, takes out a statement, a branch, a term or an argument. The baselines use those that change any one program:
+            ``ast_edit``, ``redraw``, ``grow`` and ``reorder``.
         tournament: Draws of a parent tournament with ``map_elites``; ``auto`` decides it.
         inspirations: Other elites handed to an operator.
         uniform_parent_share: Probability that ``map_elites`` draws a parent uniformly from the archive; ``auto`` decides it.
@@ -94,6 +95,8 @@ class SearchConfig:
         control_share: Most that may go to the program they are compared with.
         reference: What claims are made against: ``last``, the last confirmed program, or ``initial`` throughout.
         cold_check_share: Most of the slots' time that may go to measuring warm results again cold.
+        pruning: Whether children of a problem with a learning curve are ended early once their curve loses: ``true`` or ``false``.
+        audit_share: Of the children with bars, how many are measured to their end whatever their curve, to know how often it errs.
         second_machine: Whether each block of a vault goes to another machine of the cluster than measured its candidate last, so
             that what is claimed was seen on two; where there is one machine, to another slot: ``true`` or ``false``.
     """
@@ -135,6 +138,8 @@ class SearchConfig:
     control_share: float = key(0.1, SHARE)
     reference: str = key("last", one_of("last", "initial"))
     cold_check_share: float = key(0.1, SHARE)
+    pruning: str = key("true", one_of("true", "false"))
+    audit_share: float = key(0.1, SHARE)
     second_machine: str = key("false", one_of("true", "false"))
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ from evolve.problem.contract._contract import Problem
 from evolve.propose import Files, Operator, ProposalContext, ProposalTask, Rationale, analyse, check_scope
 from evolve.propose._drift import drift
 from evolve.propose._entries import scope_of
+from evolve.propose._touched import touched
 from evolve.search._rng import generator
 from evolve.search.state._state import ProblemState
 from evolve.search.state._tickets import ProposalResult
@@ -169,6 +170,7 @@ class Proposer:
     def _candidate(self, files: Files, parents: tuple[str, ...], generation: int, summary: str) -> Candidate:
         known = analyse(files, self.scope)
         id_ = candidate_id(files)
+        changed = touched(self.texts.files(parents[0]), files) if parents and self.problem.contract.learning_curve else ()
         return Candidate(
             id=id_,
             code_hash=known.code_hash,
@@ -177,6 +179,7 @@ class Proposer:
             generation=generation,
             descriptors={name: known.descriptors.get(name, 0.0) for name in self._static},
             summary=summary,
+            touched=changed,
         )
 
 

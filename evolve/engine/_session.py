@@ -41,7 +41,7 @@ from evolve.engine.registry._own_operators import GivenOperator, absent_operator
 from evolve.engine.registry._registry import (
     build_executor,
     check_names,
-    for_several,
+    for_problems,
     need_executor,
     need_machine,
     need_named,
@@ -151,7 +151,7 @@ def _made(
     _need_limit(config, problems)
     need_place(config, *problems)
     need_machine(config, *problems)
-    config = for_several(config) if len(problems) > 1 else config
+    config = for_problems(config, [problem.contract for problem in problems])
     need_executor(config, problems)
     with _folder.create(config.out, problems[0].contract.name if len(problems) == 1 else "suite") as run:
         with _folder.RunLock(run, _folder.Hold.OPENING):

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 import zstandard
 
 from archive import Curve, Status
+from evolve.evaluate._progress import MAX_POINTS as MAX_CURVE_POINTS
+from evolve.evaluate._progress import Progress
 from evolve.evaluate._text import clean_text
 from evolve.evaluate._trial import QUARANTINED, Outcome
-from evolve.problem.contract._contract import INCOMPLETE, Contract
+from evolve.problem.contract._contract import AUDITED, INCOMPLETE, Contract
 
 MAX_FEEDBACK_CHARS = 4000
 MAX_REASON_CHARS = 400
-MAX_CURVE_POINTS = 4096
 MAX_METRICS = 64  # of any names
 _ZSTD_LEVEL = 3
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
@@ -88,6 +89,22 @@ def check_outcome(outcome: object, contract: Contract, stage: str) -> CheckedOut
         probe_hash=clean(_text("probe_hash", outcome.probe_hash), 128),
     )
     return _gated(judged, contract) if ok else judged
+
+
+def with_progress(judged: CheckedOutcome, progress: Progress) -> CheckedOutcome:
+    """With the learning curve that was reported, and where it was lost why.
+
+    Raises:
+        OutcomeError: it was pruned although nobody said that it is to be.
+    """
+    if judged.status is Status.PRUNED and (progress.audited or not progress.lost):
+        raise OutcomeError("the status is pruned although trial.should_prune() did not say so; return another failure's")
+    reason = judged.reason
+    if judged.status is Status.PRUNED:
+        reason = progress.lost
+    elif judged.status is Status.OK and progress.audited and progress.lost:
+        reason = "; ".join(filter(None, (reason, f"{AUDITED}{progress.lost}")))
+    return replace(judged, reason=reason, curve=judged.curve or progress.curve)
 
 
 def clean(text: str, limit: int) -> str:

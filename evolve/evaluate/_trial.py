@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 from archive import Curve, StartMode, Status
+from evolve.evaluate._progress import Progress
 from evolve.evaluate.isolation import _page_cache
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ class Sandbox(Protocol):
         outputs: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
         budgeted: bool = True,
+        watch: Callable[[str], bool] | None = None,
     ) -> Reply:
         """Run a command; ``"python"`` as its first word is the sandbox's interpreter.
 
@@ -223,6 +225,9 @@ class Sandbox(Protocol):
         missing or larger one is ``invalid``.  Exit status other than 0 is ``crash``; a command whose time or CPU is over is
         ``timeout``.  That is what ``status`` says; what was written comes back in ``files`` all the same, with ``exit_code`` and
         ``log``, for the evaluator to judge by: a file that is there says nothing of how the command ended.
+
+        ``watch`` is given each line that the command prints, while it runs, the first 10,000 of at most 4,096 characters; where it
+        says True the command is ended as ``pruned``.  Whoever prints decides what it sees: see ``Trial.report``.
         """
 
 
@@ -252,6 +257,29 @@ class Trial:
     sandbox: Sandbox
     start: StartMode = StartMode.COLD
     data: Mapping[str, Path] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+
+    def report(self, x: float, y: float) -> None:
+        """One more point of the learning curve: ``y``, as good or bad as the score (low where the goal is to minimize), when the
+        share ``x`` of the run is done.
+
+        It becomes the outcome's ``curve`` unless that has one, and decides no score.  So ``y`` may come from what the candidate
+        prints: one that prints better numbers than it has is measured to its end, and has then won nothing.
+
+        Example:
+            >>> def watch(line):  # "step 200/800 loss 5.13"
+            ...     if found := re.match(r"step (\\d+)/(\\d+) loss (\\S+)", line):
+            ...         trial.report(int(found[1]) / int(found[2]), float(found[3]))
+            ...     return trial.should_prune()
+            >>> trained = trial.sandbox.run(["python", "/candidate/train.py"], watch=watch)
+        """
+        self.progress.report(x, y)
+
+    def should_prune(self) -> bool:
+        """Whether by what was reported the program would end up worse than what the search has: then end the measurement with
+        ``Outcome(status=Status.PRUNED)``, which ``Reply.outcome`` of a command that ``watch`` ended is.  Always False where a
+        measurement decides more than whether a child is worth another look."""
+        return bool(self.progress.lost) and not self.progress.audited
 
     def rng(self, purpose: str = "") -> np.random.Generator:
         """A generator keyed by (seed, purpose): equal arguments give equal draws, on any machine."""

@@ -20,6 +20,7 @@ from evolve.propose.mutate._specs import (
     REDRAW,
     REORDER,
     REVERT,
+    SETTING,
     TUNE,
 )
 from evolve.propose.prompts._specs import REQUESTS
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 REPEATS = (EXTRAPOLATE, MIRROR, MERGE, REVERT)
 OPERATORS: Mapping[str, OperatorSpec] = {
-    spec.name: spec for spec in (TUNE, AST_EDIT, REDRAW, GROW, REORDER, CROSSOVER, *REPEATS, ADOPT, ABLATE, *REQUESTS)
+    spec.name: spec for spec in (TUNE, AST_EDIT, REDRAW, GROW, REORDER, CROSSOVER, *REPEATS, ADOPT, SETTING, ABLATE, *REQUESTS)
 }
 
 
@@ -43,11 +44,12 @@ def make_operator(name: str) -> Operator:
     from evolve.propose.mutate._grow import Grow
     from evolve.propose.mutate._redraw import Redraw
     from evolve.propose.mutate._reorder import Reorder
+    from evolve.propose.mutate._setting import Setting
     from evolve.propose.mutate._tune import ConstantTuner
 
     if OPERATORS[name].repeats:
         from evolve.propose.mutate._transplant import Transplant
 
         return Transplant(OPERATORS[name])
-    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Redraw, Grow, Reorder, Crossover, Adopt, Ablate)
+    made: tuple[type[Operator], ...] = (ConstantTuner, AstEdit, Redraw, Grow, Reorder, Crossover, Adopt, Setting, Ablate)
     return next(operator for operator in made if operator.spec.name == name)()

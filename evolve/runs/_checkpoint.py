@@ -51,13 +51,14 @@ from evolve.search.state._faults import Faults
 from evolve.search.state._islands import Islands
 from evolve.search.state._memory import Memory
 from evolve.search.state._population import Population
+from evolve.search.state._pruning import Pruning
 from evolve.search.state._ranges import Ranges
 from evolve.search.state._shares import Part
 from evolve.search.state._state import ProblemState, RunState
 from evolve.search.state._steadiness import Steadiness
 from evolve.search.state._tickets import Tickets
 from evolve.search.state._tuning import TunerSession
-from evolve.select import Bandit, Lineage, Novelty, _bandit, _cmaes, _tuner
+from evolve.select import Bandit, Lineage, Novelty, _bandit, _cmaes, _pruner, _tuner
 
 _MODULES = (
     archive,
@@ -77,6 +78,7 @@ _MODULES = (
     _turns,
     _bandit,
     _cmaes,
+    _pruner,
     _tuner,
     _tuner_course,
     _holdout,
@@ -93,7 +95,8 @@ _FIELDS = {name: tuple(field.name for field in fields(cls)) for name, cls in _VA
 # Every attribute of these is state, but for what follows from the configuration or can be found out again.
 _COMPONENTS = (
     RunState, ProblemState, Population, Tickets, ModelLimits, Memory, Faults, TunerSession, ChampionTest, Confirmations, Repeats,
-    Panel, Steadiness, Novelty, Lineage, KnownChanges, Climbs, Costs, Ranges, Islands, ComputedDescriptors, Part,
+    Panel, Steadiness, Novelty, Lineage, KnownChanges, Climbs, Costs, Pruning, Ranges, Islands, ComputedDescriptors,
+    Part,
 )  # fmt: skip
 _DERIVED: Mapping[type, frozenset[str]] = {
     RunState: frozenset({"config", "stop", "llm", "suite"}),

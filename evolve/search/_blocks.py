@@ -111,6 +111,9 @@ def _count(state: ProblemState, record: Measured, entry: BlockEntry) -> list[Eli
     if state.steadiness.initial_failure and number == INITIAL and record.purpose is Purpose.RECHECK:
         state.faults.on_dropped(entry)
         return []  # it was good once, and the run stands on that
+    if record.purpose in (Purpose.INITIAL, Purpose.SEARCH) and result.stage == state.contract.stages[-1].name:
+        best = state.population.leader
+        state.pruning.on_measured(state.contract, number, entry, result, None if best is None else state.population.score(best))
     failures = state.population.failures.get(result.status, 0)
     placed = state.population.add_measurement(number, result, vault=record.purpose is Purpose.VAULT)
     if state.population.failures.get(result.status, 0) > failures:

@@ -100,6 +100,7 @@ def on_proposed(state: ProblemState, record: Proposed, at: float) -> None:
         state.population.candidates[number].cost_s += cost_s
         state.population.candidates[number].selector = issued.selector
         state.memory.on_candidate(number, record.candidate, state.population.candidates[number].parents)
+        state.pruning.on_child(number, record.candidate.touched)
         if record.candidate.sketch:
             state.novelty.add(number, record.candidate.sketch)
         for usage in state.usages:

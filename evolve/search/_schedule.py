@@ -16,6 +16,7 @@ from archive import BlockEntry, Purpose, Resources, StartMode
 from evolve.budget._cpu_budget import INITIAL
 from evolve.budget._usage import Reservation, affordable_evaluations
 from evolve.confirm import SIZES
+from evolve.search._bars import with_bars
 from evolve.search._room import FINAL_MARGIN, final_runs, is_warm, limit_without_room, reserved, reserved_for_end
 from evolve.search.claims import _evidence_runs as evidence
 from evolve.search.claims import _prospects as prospects
@@ -314,7 +315,9 @@ def _evaluate_children(state: ProblemState) -> PlannedBlock | None:
         stage.start if population.candidates[due.index].arm >= 0 else _fresh(state, due.stage) for due in batch
     ]  # told ones count at once
     entries = tuple(
-        _entry(state, due.index, due.stage, start=start, index=population.candidates[due.index].next_seed_index)
+        with_bars(
+            state, _entry(state, due.index, due.stage, start=start, index=population.candidates[due.index].next_seed_index), due
+        )
         for due, start in zip(batch, starts, strict=True)
     )
     return PlannedBlock(Purpose.SEARCH, entries, stage.needs)

@@ -126,7 +126,7 @@ def _with_costs(one: Earned, costs: Sequence[Cost]) -> Earned:
 
 
 def _failed(state: ProblemState) -> list[bool]:
-    good = (None, Status.OK, Status.EVALUATOR_ERROR)
+    good = (None, Status.OK, Status.PRUNED, Status.EVALUATOR_ERROR)
     return [row.status not in good for row in state.population.candidates]
 
 

@@ -16,6 +16,7 @@ from evolve.search.policy._arms import EXTERNAL
 from evolve.search.policy._policies import policy_of
 from evolve.search.state._state import ProblemState
 from evolve.views._course import course
+from evolve.views._pruned import Pruned, failures_of, pruned_of
 from evolve.views._shortfall import Shortfall, is_known, shortfall
 from evolve.views._spread import Lines, Spread
 from evolve.views._summary import (
@@ -98,6 +99,7 @@ class Progress:
     beyond: str = ""  # that scores are too large to be compared as they are
     unchecked: Unchecked | None = None  # better scores that no fresh process has given yet
     gain_se: float | None = None
+    pruned: Pruned | None = None
     gain_from: str = ""
     far_off: FarOff | None = None  # measurements that are wild, and in no score
     problem: str = ""
@@ -135,7 +137,8 @@ class ProgressTracker:
             candidates=state.usage.candidates,
             measurements=state.usage.measured,
             handed_out=state.usage.evaluations,
-            failures=dict(sorted(population.failures.items())),
+            failures=failures_of(state),
+            pruned=pruned_of(state),
             filled=spread.filled,
             cells=spread.cells,
             shares=self._shares(now),

@@ -16,6 +16,7 @@ from evolve.runs._folder import RunDir
 from evolve.search.claims._claims import claims_of, doubt
 from evolve.search.state._faults import named
 from evolve.search.state._state import ProblemState, RunState
+from evolve.views._pruned import Pruned, failures_of, pruned_of
 from evolve.views._shortfall import Shortfall, shortfall
 from evolve.views._unchecked import Unchecked, unchecked
 from evolve.views.candidate._score import score_of
@@ -193,6 +194,7 @@ class Summary:
     far_off: FarOff | None = None  # measurements that are wild: of all programs, and beside the two scores
     seed_far_off: int = 0
     best_far_off: int = 0
+    pruned: Pruned | None = None
     problems: tuple[Summary, ...] = ()  # of a run of several, which has counts, seconds and claims in sum, and no score of its own
 
 
@@ -321,7 +323,8 @@ def summarise(run: RunDir, problem: Problem, state: ProblemState, status: str, w
         best_id=best.id if best is not None else None,
         candidates=state.usage.candidates,
         measurements=state.usage.measured,
-        failures=dict(sorted(population.failures.items())),
+        failures=failures_of(state),
+        pruned=pruned_of(state),
         wall_s=round(state.usage.elapsed(now), 3),
         cpu_s=round(state.usage.cpu_s, 3),
         reason=why,

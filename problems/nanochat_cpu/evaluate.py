@@ -6,6 +6,7 @@ shown to whoever makes the next child, and decides nothing.
 
 import hashlib
 import math
+import re
 import sys
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ CHANCE = 4.0  # standard errors: passed by chance once in 30,000 measurements
 MOST_BITS = (
     20.0  # a target costs at most, where looks are compared: else one wild answer would make any difference look like chance
 )
+_STEP = re.compile(r"step (\d{1,9})/(\d{1,9}) loss (nan|inf|\d{1,4}\.\d{1,12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def evaluate(trial: Trial) -> Outcome:
         ["python", "/candidate/train.py"],
         inputs={"train.bin": tokens.astype("<u2").tobytes(), "seed": str(seed).encode()},
         outputs={"weights.npz": MAX_WEIGHTS_BYTES},
+        watch=lambda line: watch(trial, line),
     )
     if not trained.ok:
         return trained.outcome()
@@ -84,6 +87,16 @@ def evaluate(trial: Trial) -> Outcome:
         feedback=describe(bpb, losses, rows, counted, trained.log),
         probe_hash=hashlib.blake2b(probed.tobytes(), digest_size=16).hexdigest(),
     )
+
+
+def watch(trial: Trial, line: str) -> bool:
+    """Whether what a training run prints says that it loses.  It decides no score: one that prints better losses than it has is
+    trained to its end and scored as any other."""
+    if said := _STEP.match(line):
+        step, n_steps, loss = int(said[1]), int(said[2]), float(said[3])
+        if 0 < step <= n_steps:
+            trial.report(step / n_steps, loss)
+    return trial.should_prune()
 
 
 # ------------------------------------------------------------------------------------------------------------- what is drawn

@@ -34,7 +34,7 @@ search.bandit_discount
 search.family_floor search.archive_size search.archive_cells search.novelty_distance search.novelty_neighbors search.rebin_share
 search.islands search.migration_interval search.migrants search.reset_after search.descriptors
 search.best_of_n search.initial_runs search.final_runs search.replication_share
-search.control_share search.reference search.cold_check_share search.second_machine
+search.control_share search.reference search.cold_check_share search.pruning search.audit_share search.second_machine
 llm.provider llm.models llm.strong_model llm.base_url llm.key_variable llm.operators llm.max_concurrency
 llm.max_attempts llm.read_timeout_s llm.grace_s llm.stagnation llm.hour_usd llm.prices llm.prompts llm.instructions
 llm.batch llm.batch_wait_s

@@ -22,6 +22,7 @@ from evolve.cli.show._text import (
     models_text,
     number,
     operator_rows,
+    pruned_rows,
     unchecked_text,
 )
 from evolve.cli.show._vaults import effect_text
@@ -60,6 +61,7 @@ def ending(summary: Summary, opened: RunView) -> str:
     rows.append(
         ("tried", f"{counted(summary.candidates, 'candidate')}, {counted(summary.measurements, 'measurement')}{_failures(summary)}")
     )
+    rows += pruned_rows(summary.pruned)
     rows += evaluator_rows(summary.evaluator, opened)
     rows += operator_rows(opened.progress().shares)
     rows.append(("spent", f"{duration(summary.wall_s)} on the clock, {duration(summary.cpu_s)} of CPU"))

@@ -92,7 +92,7 @@ def status_json(opened: RunView) -> Json:
             seen, "best_operator", "gain", "gain_se", "gain_from", "noise", "word", "champion_id", "claims", "openings", "set_aside"
         ),
         "final": opened.final_runs(),
-        **picked(seen, "candidates", "measurements", "failures", "filled", "cells"),
+        **picked(seen, "candidates", "measurements", "failures", "pruned", "filled", "cells"),
         "operators": seen.shares,
         "wall_s": round(seen.elapsed_s, 3),
         "cpu_s": round(seen.cpu_s, 3),

@@ -30,6 +30,7 @@ from evolve.cli.show._text import (
     models_text,
     number,
     one_line,
+    pruned_rows,
     say,
     score,
     unchecked_text,
@@ -297,6 +298,7 @@ def rows(seen: Progress, rate: float, elapsed_s: float) -> list[tuple[str, str]]
     lines.append(("tried", f"{counted(seen.candidates, 'candidate')}, {counted(seen.measurements, 'measurement')}, {rate:.3g}/s"))
     if seen.failures:
         lines.append(("failed", counts(seen.failures)))
+    lines += pruned_rows(seen.pruned)
     lines += evaluator_rows(seen.evaluator)
     if seen.course:
         who, *why = seen.course.split("; ")

@@ -15,6 +15,7 @@ from evolve._untrusted import visible
 if TYPE_CHECKING:
     from evolve.problem.contract._contract import Budget
     from evolve.views._progress import OperatorShare
+    from evolve.views._pruned import Pruned
     from evolve.views._run_view import RunView
     from evolve.views._summary import EvaluatorFaults, FarOff, FinalRuns, ModelUse
     from evolve.views._unchecked import Unchecked
@@ -220,6 +221,17 @@ def evaluator_rows(faults: EvaluatorFaults, opened: RunView | None = None) -> li
         lacking = one_line(faults.lacking, 300)
         rows.append(("incomplete", f"{counted(faults.incomplete, 'result')} without a declared number; first: {lacking}"))
     return rows
+
+
+def pruned_rows(found: Pruned | None) -> list[tuple[str, str]]:
+    """How many children were ended early, and how far that can be trusted; nothing where none was and none would have been."""
+    if found is None or not (found.children or found.audited):
+        return []
+    check = f"; {found.audited} more made to their end as a check, of which {found.wrong} became the best" if found.audited else ""
+    text = (
+        f"{counted(found.children, 'child', 'children')} ended early, which saved {found.saved_share:.0%} of the CPU of first looks"
+    )
+    return [("pruned", text + check)]
 
 
 def where_rows(opened: RunView) -> list[tuple[str, str]]:

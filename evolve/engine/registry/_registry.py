@@ -18,7 +18,7 @@ from evolve.engine.registry._plugins import load_archive, load_executor, load_op
 from evolve.problem.contract._contract import Contract, Problem
 from evolve.problem.contract._environment import check_environment
 from evolve.problem.contract._placement import check_placement
-from evolve.propose._registry import ADOPT, OPERATORS, make_operator
+from evolve.propose._registry import ADOPT, OPERATORS, SETTING, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
@@ -232,12 +232,15 @@ def operators_of(config: SearchConfig, own: Sequence[GivenOperator], run: str = 
     return {name: built[name] if name in built else given[name] for name in config.operator_names}
 
 
-def for_several(config: RunConfig) -> RunConfig:
-    """A configuration for a run of several problems: where nobody named operators, there is one more that only such a run has."""
+def for_problems(config: RunConfig, contracts: Sequence[Contract]) -> RunConfig:
+    """A configuration for a run of these problems: where nobody named operators, there are more for several problems at once, which
+    may learn from each other, and for training scripts."""
     search, default = config.search, tuple(SearchConfig().operators)
-    if search.policy != "auto" or tuple(search.operators) != default or config.suite.share_ideas != "true":
+    if search.policy != "auto" or tuple(search.operators) != default:
         return config
-    return replace(config, search=replace(search, operators=(*default, ADOPT.name)))
+    several = (ADOPT.name,) if len(contracts) > 1 and config.suite.share_ideas == "true" else ()
+    training = (SETTING.name,) if any(contract.learning_curve for contract in contracts) else ()
+    return replace(config, search=replace(search, operators=(*default, *several, *training))) if several or training else config
 
 
 def n_slots(config: ExecutorConfig) -> int:

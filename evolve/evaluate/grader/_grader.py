@@ -28,7 +28,8 @@ from types import ModuleType, TracebackType
 from archive import BlockEntry, Measurement, StartMode, Status
 from evolve._errors import EvolveError
 from evolve.evaluate import SandboxFactory, TrialSandbox, VisibleFiles, open_sandbox_factory
-from evolve.evaluate._outcome import CheckedOutcome, OutcomeError, check_outcome, clean, line, positive
+from evolve.evaluate._outcome import CheckedOutcome, OutcomeError, check_outcome, clean, line, positive, with_progress
+from evolve.evaluate._progress import Progress
 from evolve.evaluate._trial import Outcome, Trial
 from evolve.evaluate._umask import plain_umask
 from evolve.evaluate.child._spawn import HelperDied
@@ -159,9 +160,10 @@ class Grader:
         judged = CheckedOutcome(status=Status.EVALUATOR_ERROR)
         sandbox = self._factory.sandbox(files, stage, start=start, cpu_limit_s=entry.cpu_limit_s, gpus=asked.gpus)
         phased = PhasedSandbox(sandbox, self._tell)
+        progress = Progress(entry.bars, minimize=not self._contract.maximize, audited=entry.audited)
         with CatchAll() as guard, sandbox:
-            outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, phased, start))
-            judged = check_outcome(outcome, self._contract, entry.stage)
+            outcome: Outcome = self._evaluator.evaluate(self._trial(entry, files, work, phased, start, progress))
+            judged = with_progress(check_outcome(outcome, self._contract, entry.stage), progress)
         error = phased.fault or guard.error
         if isinstance(error, HelperDied):
             raise error
@@ -169,7 +171,15 @@ class Grader:
             judged = fault(error, self._prepare.folder)
         return self._measurement(entry, judged, wall, cpu, sandbox)
 
-    def _trial(self, entry: BlockEntry, files: Mapping[str, str], work: Path, sandbox: PhasedSandbox, start: StartMode) -> Trial:
+    def _trial(
+        self,
+        entry: BlockEntry,
+        files: Mapping[str, str],
+        work: Path,
+        sandbox: PhasedSandbox,
+        start: StartMode,
+        progress: Progress,
+    ) -> Trial:
         prepare = self._prepare
         return Trial(
             files=files,
@@ -182,6 +192,7 @@ class Grader:
             sandbox=sandbox,
             start=start,
             data={one.name: Path(one.path) for one in self._contract.data},
+            progress=progress,
         )
 
     def _measurement(

@@ -78,8 +78,11 @@ class PhasedSandbox:
         outputs: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
         budgeted: bool = True,
+        watch: Callable[[str], bool] | None = None,
     ) -> Reply:
-        return self._inside(lambda: self._sandbox.run(argv, inputs=inputs, outputs=outputs, env=env, budgeted=budgeted))
+        return self._inside(
+            lambda: self._sandbox.run(argv, inputs=inputs, outputs=outputs, env=env, budgeted=budgeted, watch=watch)
+        )
 
     def _inside(self, call: Callable[[], Reply]) -> Reply:
         self._tell(Phase(inside=True, cpu_s=self._sandbox.usage.cpu_s))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 
 from evolve.evaluate.isolation._limits import Limits
 from evolve.evaluate.sandbox._monitor import ProcessMonitor, ProcessResult
@@ -21,13 +22,16 @@ _OVER = b"."
 class CommandMonitor(ProcessMonitor):
     """Watches one command.  Closes the request's descriptor too."""
 
-    def __init__(self, started: RunningTree, limits: Limits, max_reply: int) -> None:
-        super().__init__(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply)
+    def __init__(self, started: RunningTree, limits: Limits, max_reply: int, watch: Callable[[str], bool] | None = None) -> None:
+        super().__init__(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply, watch)
         self._request_w = started.request_w
 
     def run(self) -> ProcessResult:
         try:
             return super().run()
+        except BaseException:
+            self._running.kill()  # whoever watches it failed at it
+            raise
         finally:
             os.close(self._request_w)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from evolve.evaluate.child._spawn import End, HelperDied
 from evolve.evaluate.isolation._limits import CHECK_EVERY_S, KEPT_LOG_BYTES, MAX_LOG_BYTES, Limits
 
 _CHUNK = 1 << 18
+WATCHED_LINES = 10_000
+WATCHED_BYTES = 4096  # of a line
 
 
 class Running(Protocol):
@@ -48,7 +51,8 @@ class ResourceMeter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessResult:
-    """What a process tree did.  ``exceeded`` names the limit it was killed for: wall, cpu, log, reply, memory, pids, or nothing."""
+    """What a process tree did.  ``exceeded`` names the limit it was killed for: wall, cpu, log, reply, memory, pids;
+    or pruned, where whoever watches what it prints had enough; or nothing."""
 
     code: int
     reply: bytes
@@ -87,16 +91,45 @@ class _Pipe:
             self.parts.pop(0)
 
 
-class ProcessMonitor:
-    """One use: ``ProcessMonitor(...).run()``.  Closes both descriptors."""
+class _Lines:
+    """Gives whoever watches each line of what is printed, once it is whole: as many as anybody reads, and no longer ones."""
 
-    def __init__(self, running: Running, meter: ResourceMeter, reply_fd: int, log_fd: int, limits: Limits, max_reply: int) -> None:
+    def __init__(self, watch: Callable[[str], bool]) -> None:
+        self._watch = watch
+        self._left = WATCHED_LINES
+        self._begun = b""
+
+    def has_enough(self, data: bytes) -> bool:
+        """Whether the watcher said at one of these lines that it had seen enough."""
+        *whole, self._begun = (self._begun + data).split(b"\n")
+        self._begun = self._begun[:WATCHED_BYTES]
+        for one in whole[: self._left]:
+            self._left -= 1
+            if self._watch(one[:WATCHED_BYTES].decode("utf-8", "replace")):
+                return True
+        return False
+
+
+class ProcessMonitor:
+    """One use: ``ProcessMonitor(...).run()``.  Closes both descriptors.  ``watch`` may end it at any line that is printed."""
+
+    def __init__(
+        self,
+        running: Running,
+        meter: ResourceMeter,
+        reply_fd: int,
+        log_fd: int,
+        limits: Limits,
+        max_reply: int,
+        watch: Callable[[str], bool] | None = None,
+    ) -> None:
         self._running = running
         self._meter = meter
         self._reply = _Pipe(reply_fd)
         self._log = _Pipe(log_fd)
         self._limits = limits
         self._max_reply = max_reply
+        self._lines = None if watch is None else _Lines(watch)
         self._broke = ""
         self._detail = ""
         self._cpu_s = 0.0
@@ -180,7 +213,10 @@ class ProcessMonitor:
     def _collect(self, fd: int) -> bool:
         """Read one pipe; False at its end or when it has had enough."""
         if fd == self._log.fd:
+            seen = len(self._log.parts)
             going = self._log.drain(1 << 20)
+            if self._lines is not None and not self._broke and self._lines.has_enough(b"".join(self._log.parts[seen:])):
+                self._broke = "pruned"
             self._log.keep_tail(KEPT_LOG_BYTES)
         else:
             going = self._reply.drain(self._max_reply + 1 - self._reply.total)

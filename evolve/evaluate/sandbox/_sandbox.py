@@ -155,12 +155,14 @@ class TrialSandbox:
         outputs: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
         budgeted: bool = True,
+        watch: Callable[[str], bool] | None = None,
     ) -> Reply:
         """Run a command, never warm; see ``evolve.evaluate.Sandbox``."""
         wanted = dict(outputs or {})
         if bad := [path for path in wanted if not is_relative(path)]:
             raise ValueError(f"an output is a relative path below /output, not {bad[0]!r}")
-        request = {"argv": list(argv), "env": dict(env or {}), "outputs": wanted}
+        prompt = {} if watch is None else {"PYTHONUNBUFFERED": "1"}  # else its lines come when a buffer is full
+        request = {"argv": list(argv), "env": prompt | dict(env or {}), "outputs": wanted}
 
         def read(frame: Frame) -> Reply:
             code = frame.header.get("exit")
@@ -175,7 +177,8 @@ class TrialSandbox:
 
         n_items = len(wanted) + 1
         start = StartMode.SPARE if self._wanted is StartMode.SPARE else StartMode.COLD
-        return self._do(request, start, inputs or {}, budgeted, n_items, frame_limit(sum(wanted.values()), n_items), read)
+        most = frame_limit(sum(wanted.values()), n_items)
+        return self._do(request, start, inputs or {}, budgeted, n_items, most, read, watch=watch)
 
     @plain_umask()
     def close(self) -> None:
@@ -192,7 +195,7 @@ class TrialSandbox:
 
     @plain_umask()
     def _do(  # type: ignore[no-untyped-def]
-        self, what, wanted, inputs, budgeted, n_items, max_reply, read, turns: Exchange | None = None
+        self, what, wanted, inputs, budgeted, n_items, max_reply, read, turns: Exchange | None = None, watch=None
     ) -> Reply:
         if bad := [name for name in inputs if not is_relative(name)]:
             raise ValueError(f"an input is a relative path below /input, not {bad[0]!r}")
@@ -209,9 +212,10 @@ class TrialSandbox:
             if turns is not None:
                 watched = TimedMonitor(started, limits, turns).run()
             elif started.request_w >= 0:
-                watched = CommandMonitor(started, limits, max_reply).run()
+                watched = CommandMonitor(started, limits, max_reply, watch).run()
             else:
-                watched = ProcessMonitor(started.running, started.meter, started.reply_fd, started.log_fd, limits, max_reply).run()
+                ends = (started.running, started.meter, started.reply_fd, started.log_fd)
+                watched = ProcessMonitor(*ends, limits, max_reply, watch).run()
         finally:
             factory.give_back(folder)
             if started.folder is not None:
@@ -307,6 +311,8 @@ def _broken(watched: ProcessResult, limits: Limits, cpu_status: Status) -> Reply
             return Reply(status=Status.TIMEOUT, reason=f"still running after {limits.wall_s:.3g} s")
         case "cpu":
             return Reply(status=cpu_status, reason=f"used more than {limits.cpu_s:.3g} s of CPU")
+        case "pruned":
+            return Reply(status=Status.PRUNED, reason="ended early")
         case "reply":
             return Reply(status=Status.INVALID, reason=watched.detail)
         case _:

@@ -17,6 +17,7 @@ Param = float | int | str | bool
 MAX_BYTES = 1 << 24  # the most that a contract may allow a program, all files together
 DEFAULT_CONFIRM_SHARE = 0.3  # of the budget
 PRINTED = "printed by code that shares a process with the candidate"
+AUDITED = "audited: "  # and of one that was made to its end although its learning curve was lost, where
 INCOMPLETE = "incomplete: "  # how the reason of an ok measurement begins that lacks a declared number
 
 
@@ -160,6 +161,7 @@ class Contract:
     budget: Budget = Budget()
     gates: tuple[Gate, ...] = ()
     scored_inside: str = ""
+    learning_curve: str = ""
     family: str = ""  # of problems whose programs may learn from each other
     placement: Placement = ANYWHERE
 

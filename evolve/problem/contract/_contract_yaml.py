@@ -124,6 +124,7 @@ def read_contract(path: Path, *, old_words: bool = False) -> ContractFile:
         budget=_budget(top),
         gates=_gates(top),
         scored_inside=_scored_inside(top),
+        learning_curve=top.text("learning_curve", ""),
         placement=_placement(top),
     )
     _cross_check(top, contract)

@@ -64,6 +64,9 @@ TOP: Mapping[str, Key] = {
         "What problems are called together whose programs may learn from each other, in a run of several.",
     ),
     "goal": _one_of(NEEDED, GOALS, "Which scores are better."),
+    "learning_curve": Key(
+        "text", '""', "", "What `evaluate.py` reports by `trial.report`, as good or bad as the score; with it children are pruned."
+    ),
     "unit": Key("text", '""', "", "Unit of the score, shown beside it."),
     "secondary": _list("names", "letters, digits and `_`; or `any` for any names", "Further numbers that the evaluator returns."),
     "noise": _one_of("deterministic", NOISE, "Whether the score depends on the seed of the measurement."),

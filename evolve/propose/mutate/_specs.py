@@ -7,6 +7,7 @@ from evolve.search.state._operators import OperatorSpec, Parent
 TUNE = OperatorSpec("tune", prior=0.15, family="tune", parent=Parent.TUNED)
 AST_EDIT = OperatorSpec("ast_edit", prior=0.15, family="edit")
 REDRAW = OperatorSpec("redraw", prior=0.3, family="edit")
+SETTING = OperatorSpec("setting", prior=1.0, family="edit")
 GROW = OperatorSpec("grow", prior=0.4, family="edit", must_gain=True)
 REORDER = OperatorSpec("reorder", prior=0.1, family="edit", must_gain=True)
 CROSSOVER = OperatorSpec("crossover", prior=0.1, family="merge", parent=Parent.AMONG_ELITES)

@@ -29,6 +29,7 @@ from evolve.search.state._memory import Memory
 from evolve.search.state._operators import OperatorSpec
 from evolve.search.state._parts import Parts
 from evolve.search.state._population import Population
+from evolve.search.state._pruning import Pruning
 from evolve.search.state._shares import Part, Pool, budget_of, spent, usage_of
 from evolve.search.state._steadiness import Steadiness
 from evolve.search.state._tickets import OpenBlock, Tickets
@@ -156,6 +157,7 @@ class ProblemState:
     computed: ComputedDescriptors = field(default_factory=ComputedDescriptors)
     climbs: Climbs = field(default_factory=Climbs)  # of the policy that has some
     costs: Costs = field(default_factory=Costs)
+    pruning: Pruning = field(default_factory=Pruning)
     hardware: dict[str, str] = field(default_factory=dict)  # a stage -> what its scores are of, where they hang on speed
     incumbent: int = INITIAL  # of the baselines that keep one
     round_size: int = 0

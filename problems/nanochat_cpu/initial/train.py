@@ -24,11 +24,11 @@ VOCABULARY = 1024  # tune: off
 CONTEXT = 128  # tune: off
 
 # model
-DEPTH = 2  # tune: off
-WIDTH = 64  # tune: off
-HEADS = 2  # tune: off
+DEPTH = 2  # tune: 1..4
+WIDTH = 64  # tune: 32..128 log
+HEADS = 2  # tune: 1..8
 HEAD_SIZE = WIDTH // HEADS // 2 * 2  # tune: off  # even, for the rotary pairs
-MLP_RATIO = 4  # tune: off
+MLP_RATIO = 4  # tune: 1..8
 ROPE_BASE = 10000.0
 SOFTCAP = 15.0
 
@@ -46,7 +46,7 @@ FINAL_LR = 0.0  # tune: 0..1
 MOMENTUM_START = 0.85
 MOMENTUM_END = 0.95
 MOMENTUM_STEPS = 300
-NEWTON_SCHULZ_STEPS = 5
+NEWTON_SCHULZ_STEPS = 5  # tune: 1..8
 
 
 def norm(x: Tensor) -> Tensor:
@@ -177,6 +177,7 @@ def train(tokens: Tensor) -> GPT:
     inputs = tokens[: n_rows * CONTEXT].view(n_rows, CONTEXT)
     targets = tokens[1 : n_rows * CONTEXT + 1].view(n_rows, CONTEXT)
     n_steps = math.ceil(n_rows / BATCH_ROWS)
+    said_at, mean_loss = 0, 0.0  # of the targets since the last line
     for step in range(n_steps):
         rows = slice(step * BATCH_ROWS, (step + 1) * BATCH_ROWS)
         logits_BTV = model(inputs[rows])
@@ -188,8 +189,10 @@ def train(tokens: Tensor) -> GPT:
         with torch.no_grad():
             for optimizer in optimizers:
                 optimizer.step(step, lr_scale)
-        if step % 50 == 0 or step == n_steps - 1:
-            print(f"step {step + 1}/{n_steps} loss {loss.item():.4f}")
+        mean_loss += (loss.item() - mean_loss) / (step + 1 - said_at)
+        if (step + 1) * 20 // n_steps > step * 20 // n_steps:  # twenty lines
+            print(f"step {step + 1}/{n_steps} loss {mean_loss:.4f}")
+            said_at, mean_loss = step + 1, 0.0
     return model
 
 

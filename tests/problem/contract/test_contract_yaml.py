@@ -59,6 +59,7 @@ gates:
   - {metric: loss, floor: 0.5, why: entropy of the text}
   - {metric: tokens, floor: 0, ceiling: 1000, why: so many were served}
 scored_inside: inside
+learning_curve: training loss
 placement: {labels: {card: "in(a, b)"}, fallback: [{card: c}, {}], resources: {licence: 1}}
 """
 FULL = FULL.replace('"00"', f'"{"00" * 32}"').replace('"1f"', f'"{"1f" * 32}"')
