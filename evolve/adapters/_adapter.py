@@ -12,7 +12,8 @@ NOTES_FILE = "README.adapter"  # in a converted folder; like every README* it de
 class Adapter(Protocol):
     """Reads one form of problem.  Neither method imports or runs anything of what lies at ``path``.
 
-    ``name`` is what ``problem=NAME:PATH`` chooses it by; of a package's adapter also the name of its entry point.
+    ``name`` is what ``problem=NAME:PATH`` chooses it by; of a package's adapter also the name of its entry point.  An adapter may
+    have ``asks``, names of params that decide what it makes: ``convert`` gets those that were chosen, as keywords.
     """
 
     name: str

@@ -22,6 +22,7 @@ _COMMAND = re.compile(r"`([^`\n]*\.py\b[^`\n]*)`")
 _MINUTES = re.compile(r"exceeds (\d+(?:\.\d+)?) min")
 _MAY_NOT = re.compile(r"cannot|can't|may not|must not", re.IGNORECASE)
 _OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_MOST_SPEC = 4  # characters of a format: 05d, .3f
 _MOST_CHARS = 300  # of a cell that is told
 _MOST_S = 3 * 24 * 3600  # a measurement takes twice as long at most, and no longer than a week
 
@@ -133,7 +134,25 @@ def _value(node: ast.expr, known: Mapping[str, float | str]) -> float | str | No
         texts = [one for one in parts if isinstance(one, str)]
         if len(texts) == len(parts) > 0 and not node.keywords:
             return _path(ast.unparse(node.func), texts)
-    return None
+    return _joined(node, known) if isinstance(node, ast.JoinedStr) else None
+
+
+def _joined(node: ast.JoinedStr, known: Mapping[str, float | str]) -> str | None:
+    """An f-string of what is known, as ``f"shard_{LAST:05d}.parquet"``."""
+    found = ""
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            value = _value(part.value, known)
+            spec = _joined(part.format_spec, known) if isinstance(part.format_spec, ast.JoinedStr) else ""
+            if value is None or spec is None or part.conversion != -1 or len(spec) > _MOST_SPEC:
+                return None
+            try:
+                found += format(value, spec)
+            except ValueError:
+                return None
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            found += part.value
+    return found
 
 
 def _path(function: str, parts: list[str]) -> str | None:

@@ -29,27 +29,28 @@ def load_problem(
         ProblemError: as there; no adapter understands it, or two do equally well.
         PluginBroken: an adapter of somebody else cannot be used.
     """
-    return read_problem(problem_folder(where), params, prepare=prepare, progress=progress)
+    return read_problem(problem_folder(where, params), params, prepare=prepare, progress=progress)
 
 
-def problem_folder(where: str | Path) -> Path:
+def problem_folder(where: str | Path, params: Mapping[str, Param] | None = None) -> Path:
     """The problem folder that is meant; one that an adapter makes lies in the cache, by the hash of what is in it.
 
-    ``where`` is what ``find_problem`` takes, or ``NAME:PATH``: ``PATH`` as the adapter ``NAME`` reads it.
+    ``where`` is what ``find_problem`` takes, or ``NAME:PATH``: ``PATH`` as the adapter ``NAME`` reads it.  An adapter is told
+    those of the ``params`` that it asks for.
     """
     name, path = _meant(where)
     if name and path is not None:
         if not path.exists():
             raise ProblemError(f"expected something that the adapter {name} can read at {path}, found nothing; name another path.")
-        return _converted(adapter_of(name), path)
+        return _converted(adapter_of(name), path, params or {})
     if path is None or not path.exists() or os.path.lexists(path / CONTRACT_FILE):
         return find_problem(where)
-    return _converted(_fitting(path), path)
+    return _converted(_fitting(path), path, params or {})
 
 
-def adapter_notes(where: str | Path) -> tuple[str, ...]:
+def adapter_notes(where: str | Path, params: Mapping[str, Param] | None = None) -> tuple[str, ...]:
     """What there is to say of a problem that an adapter made (nothing of others)."""
-    return notes_of(problem_folder(where))
+    return notes_of(problem_folder(where, params))
 
 
 def _meant(where: str | Path) -> tuple[str, Path | None]:
@@ -100,7 +101,7 @@ def _not_ours(path: Path) -> str:
     return f"expected a problem folder at {path}."  # it became one meanwhile
 
 
-def _converted(adapter: Adapter, path: Path) -> Path:
+def _converted(adapter: Adapter, path: Path, params: Mapping[str, Param]) -> Path:
     """What an adapter makes of a path.  It appears in the cache whole or not at all."""
     home = cache_folder() / "adapted"
     try:
@@ -109,7 +110,8 @@ def _converted(adapter: Adapter, path: Path) -> Path:
     except OSError as error:
         raise EnvironmentFault(f"{home} cannot be written ({error.strerror}); set EVOLVE_CACHE to another folder.") from error
     try:
-        made = adapter.convert(path.absolute(), work)
+        asked = {name: params[name] for name in getattr(adapter, "asks", ()) if name in params}
+        made = adapter.convert(path.absolute(), work, **asked)
         key = hash_pieces(scan(made))
         target = home / f"{adapter.name}-{key}"
         if target.is_dir() and hash_pieces(scan(target)) != key:

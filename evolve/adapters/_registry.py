@@ -50,6 +50,7 @@ class _Guarded:
 
     def __init__(self, adapter: object, plugin: Plugin) -> None:
         self._adapter, self._plugin, self.name = adapter, plugin, plugin.name
+        self.asks = tuple(getattr(adapter, "asks", ()))
 
     def detect(self, path: Path) -> float:
         found = self._call("detect", path)
@@ -57,17 +58,17 @@ class _Guarded:
             raise self._plugin.broken(f"detect gave {found!r}, expected a number from 0 to 1")
         return float(found)
 
-    def convert(self, path: Path, into: Path) -> Path:
-        made = self._call("convert", path, into)
+    def convert(self, path: Path, into: Path, **asked: object) -> Path:
+        made = self._call("convert", path, into, **asked)
         if not isinstance(made, str | Path) or not Path(made).resolve().is_relative_to(into.resolve()):
             raise self._plugin.broken(f"convert gave {made!r}, expected the folder that it was to write into")
         if not (Path(made) / CONTRACT_FILE).is_file():
             raise self._plugin.broken(f"convert wrote no {CONTRACT_FILE}")
         return Path(made)
 
-    def _call(self, name: str, *arguments: object) -> object:
+    def _call(self, name: str, *arguments: object, **asked: object) -> object:
         try:
-            return getattr(self._adapter, name)(*arguments)
+            return getattr(self._adapter, name)(*arguments, **asked)
         except EvolveError:
             raise  # what is wrong with the problem, in its own words
         except (Exception, SystemExit) as error:

@@ -60,7 +60,7 @@ def validate(words: Namespace) -> int:
             f"expected one problem at a time, found {len(several)}; type for example evolve validate {shlex.quote(several[0])}"
         )
     problem = load_problem(config.problem.name, config.problem.params)
-    for note in adapter_notes(config.problem.name):
+    for note in adapter_notes(config.problem.name, config.problem.params):
         say(note)
     candidate = candidate_files(problem, files) if files else None
     if candidate is None:

@@ -79,6 +79,36 @@ print(f"total_seconds:    {time.time() - t_start:.1f}")
 print(f"peak_vram_mb:     0.0")
 print(f"num_steps:        {step}")
 '''
+STRICT_TRAIN = (
+    TRAIN.replace(
+        "parser = argparse",
+        """
+
+def strict_load(path):
+    table = np.load(path)
+    return lambda tokens: table[tokens]
+
+
+# evolve: training begins
+parser = argparse""",
+    ).replace("import argparse\n", "import argparse\nimport os\n")
+    + """
+if "EVOLVE_WEIGHTS" in os.environ:
+    with open(os.environ["EVOLVE_WEIGHTS"], "wb") as file:
+        np.save(file, logits)
+"""
+)
+STRICT_ROWS = '''import numpy as np
+
+from prepare import MAX_SEQ_LEN, load
+
+
+def validation_rows(n):
+    """Rows of MAX_SEQ_LEN + 1 bytes, and how many bytes each token stands for."""
+    data = load("val")
+    width = MAX_SEQ_LEN + 1
+    return data[: len(data) // width * width].reshape(-1, width)[:n], np.ones(256)
+'''
 EXTRA_KEYS = 'print("dataset:          plays")\nprint("activation_checkpointing: disabled")\nprint("note: a line: with colons")\n'
 PROGRAM = """# autoresearch
 
@@ -115,6 +145,8 @@ def write_checkout(
     command: str = "uv run train.py",
     minutes: str = "1",
     results: str = "",
+    rows: str = "",
+    own: str = "",
 ) -> Path:
     """A checkout; its data is put into the home folder that ``HOME`` names by ``write_data``."""
     folder.mkdir(parents=True)
@@ -122,6 +154,9 @@ def write_checkout(
     (folder / "train.py").write_text(train)
     (folder / "program.md").write_text(PROGRAM.format(command=command, minutes=minutes))
     (folder / "pyproject.toml").write_text('[project]\nname = "small"\nversion = "0"\n')
+    for name, text in (("strict.py", rows), ("evolve.yaml", own)):
+        if text:
+            (folder / name).write_text(text)
     if results:
         (folder / "results.tsv").write_text(results)
     return folder

@@ -15,7 +15,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KEPT = 64 << 10  # bytes of the end of what is printed
+KEPT, HEAD = 64 << 10, 8 << 10  # bytes of the end of what is printed, and of its beginning
 STEP = re.compile(rb"\bstep[ :=]*(\d{1,9})")
 UNCOUNTED = 10  # the steps up to this one, in which things are compiled, are not part of the budget
 SEEDING = {"manual_seed", "manual_seed_all", "seed", "default_rng", "RandomState"}
@@ -55,10 +55,21 @@ def with_seed(text, seed):
     return b"".join(lines).decode()
 
 
-def begin(options, seed):
-    """The checkout with the candidate's files in it, and a home folder in which the data lies where prepare.py left it."""
-    folder = os.path.join(os.getcwd(), "checkout")
+def lay(options):
+    """A copy of the checkout, and a home folder in which the data lies where prepare.py left it."""
+    folder, home = os.path.join(os.getcwd(), "checkout"), os.path.join(os.getcwd(), "home")
     shutil.copytree(os.path.join(HERE, "theirs"), folder)
+    os.makedirs(home, exist_ok=True)
+    for name, target in options["files"].items():
+        place = os.path.normpath(os.path.join(home, options["cache"], name))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.symlink(target, place)
+    return folder, home
+
+
+def begin(options, seed):
+    """The same with the candidate's files in it."""
+    folder, home = lay(options)
     for name in options["editable"]:
         place = os.path.join(folder, name)
         with open(os.path.join("/candidate", name), encoding="utf-8-sig", newline="") as file:
@@ -70,12 +81,6 @@ def begin(options, seed):
             os.chmod(place, 0o644)
         with open(place, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-    home = os.path.join(os.getcwd(), "home")
-    if options["cache"]:
-        place = os.path.join(home, options["cache"])
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.symlink("/data/cache", place)
-    os.makedirs(home, exist_ok=True)
     return folder, home
 
 
@@ -91,13 +96,15 @@ def hashes(folder, names):
 
 
 def train(folder, home, options):
-    """Run the program; the end of what it printed, its exit status, and when its first and last step were told."""
+    """Run the program; the beginning and the end of what it printed, its exit status, and when its first and last step were told."""
     environment = {**os.environ, **options["settings"], "HOME": home, "PYTHONUNBUFFERED": "1"}
+    if options["evaluate"] == "strict":
+        environment["EVOLVE_WEIGHTS"] = os.path.join(os.environ["EVOLVE_OUTPUT"], "weights.bin")
     began = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, *options["command"]], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    tail, marks = b"", {"first": None, "counted": None, "last": None}
+    head, tail, marks = b"", b"", {"first": None, "counted": None, "last": None}
     while piece := os.read(child.stdout.fileno(), 1 << 16):
         now, steps = time.monotonic() - began, [int(one) for one in STEP.findall(piece)]
         if steps:
@@ -105,9 +112,10 @@ def train(folder, home, options):
             marks["first"] = now if marks["first"] is None else marks["first"]
             if marks["counted"] is None and steps[-1] >= UNCOUNTED:
                 marks["counted"] = now
+        head += piece[: HEAD - len(head)]
         tail = (tail + piece)[-KEPT:]
     code = child.wait()
-    return tail, code, marks
+    return head, tail, code, marks
 
 
 def main():
@@ -116,9 +124,10 @@ def main():
         options = json.load(file)
     folder, home = begin(options, seed)
     before = hashes(folder, options["protected"])
-    tail, code, marks = train(folder, home, options)
+    head, tail, code, marks = train(folder, home, options)
     after = hashes(folder, options["protected"])
     answer = {
+        "head": head.decode("utf-8", "replace"),
         "log": tail.decode("utf-8", "replace"),
         "code": code,
         "marks": marks,

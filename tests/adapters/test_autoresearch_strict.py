@@ -1,0 +1,129 @@
+"""Checkouts scored outside of the candidate's process: what they must have, what is shown to whom, and who is caught."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from autoresearch_forms import PREPARE, STRICT_ROWS, STRICT_TRAIN, TRAIN, write_checkout, write_data
+
+import evolve
+from archive import Measurement, Status
+from evolve.adapters._autoresearch_checkout import constants_of
+from evolve.redteam._cases import own_programs
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "autoresearch.md"
+QUICK = PREPARE.replace("TIME_BUDGET = 1 ", "TIME_BUDGET = 0.15 ")
+CHATTY = STRICT_TRAIN.replace("step % 50", "step % 10")
+HIDDEN = "hidden: [data/val.bin]\n"
+UPSTREAM_NAMES = """
+LAST = 6542
+VAL_FILENAME = f"shard_{LAST:05d}.bin"
+class Tokenizer: pass
+def make_dataloader(): pass
+def get_token_bytes(): pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return write_data(tmp_path / "home")
+
+
+def checkout(tmp_path: Path, **forms: str) -> Path:
+    return write_checkout(tmp_path / "small", **{"train": CHATTY, "rows": STRICT_ROWS, "own": HIDDEN, "prepare": QUICK} | forms)
+
+
+def test_the_caveat_goes_and_the_validation_text_is_the_graders(tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    own, strict = evolve.load_problem(folder), evolve.load_problem(folder, evaluate="strict")
+    assert (own.params["evaluate"], strict.params["evaluate"]) == ("own", "strict")
+    assert own.contract.caveat
+    assert strict.contract.caveat == ""
+    assert own.id != strict.id
+    assert {Path(one.path).name: one.reader for one in strict.contract.data} == {"train.bin": "candidate", "val.bin": "grader"}
+    files = json.loads((strict.folder / "inside" / "options.json").read_text())["files"]
+    assert files["data/val.bin"] == files["data/train.bin"]  # a script that evaluates at its end goes on working
+    assert evolve.load_problem(strict.folder).params["evaluate"] == "strict"  # as a run's copy is read
+
+
+def test_evolve_yaml_may_say_so(tmp_path: Path) -> None:
+    problem = evolve.load_problem(checkout(tmp_path, own=HIDDEN + "evaluate: strict\n"))
+    assert problem.params["evaluate"] == "strict"
+
+
+def test_upstreams_names_say_which_file_is_hidden(tmp_path: Path, home: Path) -> None:
+    (home / "data" / "val.bin").rename(home / "data" / "shard_06542.bin")
+    problem = evolve.load_problem(checkout(tmp_path, rows="", own="", prepare=QUICK + UPSTREAM_NAMES), evaluate="strict")
+    assert {Path(one.path).name for one in problem.contract.data if one.reader == "grader"} == {"shard_06542.bin"}
+
+
+def test_texts_that_are_put_together_follow_from_the_text(tmp_path: Path) -> None:
+    found = constants_of("A = 7\nB = f'x_{A:03d}'\nC = f'{A!r}'\nD = f'{A:s}'\nE = f'{open}'\nF = f'{A:0999d}'\n", tmp_path)
+    assert found["B"] == "x_007"
+    assert not {"C", "D", "E", "F"} & found.keys()
+
+
+@pytest.mark.parametrize(("forms", "words"), [
+    ({"train": TRAIN}, "to define strict_load(path), which gives the trained model, found none"),
+    ({"train": TRAIN + "\n\ndef strict_load(path):\n    pass\n"}, "to write its weights to the path in EVOLVE_WEIGHTS"),
+    ({"rows": ""}, "found no Tokenizer, get_token_bytes, make_dataloader and no strict.py"),
+    ({"rows": "ROWS = 1\n"}, "to define validation_rows(n)"),
+    ({"own": ""}, "the validation text in files of its own"),
+    ({"own": "hidden: [data/val.bin, data/train.bin]\n"}, "the validation text in files of its own"),
+    ({"own": "hidden: [data/test.bin]\n"}, "expected a file of"),
+    ({"own": "hidden: val.bin\n"}, "expected a list of paths"),
+])  # fmt: skip
+def test_who_cannot_be_scored_so_is_told_why_before_anything_runs(tmp_path: Path, forms: dict[str, str], words: str) -> None:
+    with pytest.raises(evolve.EvolveError) as raised:
+        evolve.load_problem(checkout(tmp_path, **forms), evaluate="strict")
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_another_way_is_named(tmp_path: Path) -> None:
+    with pytest.raises(evolve.EvolveError, match="expected own or strict, found 'mine'"):
+        evolve.load_problem(checkout(tmp_path), evaluate="mine")
+
+
+def measured(problem: evolve.Problem, train: str, n: int = 1) -> list[Measurement]:
+    return evolve.measure(problem, {"train.py": train}, n=n)
+
+
+def test_a_checkout_is_scored_by_its_logits(tmp_path: Path) -> None:
+    problem = evolve.load_problem(checkout(tmp_path), evaluate="strict")
+    (honest,) = measured(problem, CHATTY.replace("{val_bpb:.6f}", "0.300000"))
+    assert (honest.status, honest.reason) == (Status.OK, "")
+    assert 1.0 < honest.score < 4.0
+    assert honest.metrics["printed_val_bpb"] == 0.3
+    assert honest.metrics["scored_bytes"] == 62 * 32  # half of the rows that there are
+    (far,) = measured(problem, CHATTY.replace("return lambda tokens: table[tokens]", "return lambda tokens: table[tokens][:, ::-1]"))
+    assert (far.status, "not causal" in far.reason) == (Status.REJECTED, True), far.reason
+
+
+TABLE = re.compile(r"^\| `(\w+)` \| [^|]+ \| (caught|MISSED) \| (caught|MISSED) \|$", re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_page_says_which_cheats_are_caught_in_which_mode(tmp_path: Path) -> None:
+    """Each is measured, and judged by the line that ``evolve redteam`` judges it by."""
+    folder = checkout(tmp_path)
+    said = {name: (own, strict) for name, own, strict in TABLE.findall(PAGE.read_text(encoding="utf-8"))}
+    found: dict[str, tuple[str, ...]] = {}
+    for mode in ("own", "strict"):
+        problem = evolve.load_problem(folder, evaluate=mode)
+        for program in own_programs(problem):
+            runs = measured(problem, program.files["train.py"], n=2 if program.name == "fixes_seed" else 1)
+            caught = runs[0].status in program.expected.statuses and program.expected.reason in runs[0].reason
+            if runs[0].score is not None and program.expected.score_at_least is not None:
+                caught = caught and runs[0].score >= program.expected.score_at_least
+            if program.name == "fixes_seed":  # two runs that give the same are rejected: seed_insensitive
+                caught = runs[0].probe_hash == runs[1].probe_hash
+            found[program.name] = (*found.get(program.name, ()), "caught" if caught else "MISSED")
+    honest = {name: verdicts for name, verdicts in found.items() if name.startswith("honest_")}
+    assert len(honest) == 3
+    assert set(honest.values()) == {("caught", "caught")}  # what is right of them is that they are accepted
+    assert {name: verdicts for name, verdicts in found.items() if name not in honest} == said
