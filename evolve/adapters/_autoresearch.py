@@ -138,8 +138,8 @@ def _write(into: Path, checkout: Checkout, contract: Mapping[str, object], stric
     theirs.mkdir(parents=True)
     path = checkout.folder
     copy_pieces(path, [one for one in scan(path) if _is_shown(one.path)], theirs)
-    for text, place in _texts(strict is not None):
-        shutil.copyfile(text, into / place)
+    for text, known_as in _texts(strict is not None):
+        shutil.copyfile(text, into / known_as)
     for name in checkout.editable:
         place = into / INITIAL_FOLDER / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -268,9 +268,9 @@ def _statement(checkout: Checkout, strict: bool) -> str:
     script, seconds = " ".join(checkout.command), checkout.time_budget_s
     how = (
         f"`{script}` is run and writes the weights that it trained to the path in the variable `EVOLVE_WEIGHTS`. Then its function "
-        "`strict_load(path)`, in a fresh process that runs only what stands above the line `# evolve: training begins`, gives the "
-        "model: int64 tokens (B, T) to logits (B, T, V). The score is `val_bpb`, bits per byte of text that the script is not shown; "
-        "lower is better. What it prints does not count."
+        "`strict_load(path)`, in a fresh process that runs only what stands above the line `# evolve: training begins`, gives "
+        "the model: int64 tokens (B, T) to logits (B, T, V). The score is `val_bpb`, bits per byte of text that the script is not "
+        "shown; lower is better. What it prints does not count."
         if strict
         else f"`{script}` is run and prints, behind a line `---`, a summary of `key: value` lines with `val_bpb`, bits of held-out "
         "text per byte; lower is better."
@@ -297,7 +297,7 @@ def _said(checkout: Checkout, contract: Mapping[str, object], absent: Mapping[st
     where = (
         "printed by code that shares a process with the candidate"
         if "scored_inside" in contract
-        else f"taken from its logits, on text that it is not shown"
+        else "taken from its logits, on text that it is not shown"
     )
     yield (
         f"{checkout.folder.name} is read as a checkout of autoresearch: python {' '.join(checkout.command)} trains for "

@@ -1,7 +1,7 @@
 """Programs that cheat, and honest ones that look like them, made for any checkout: texts at the top of its own script.
 
-Both ways of scoring get the same programs and the same right verdicts.  The checkout's own evaluator misses some; ``evolve redteam``
-says which.
+Both ways of scoring get the same programs and the same right verdicts.  The checkout's own evaluator misses some; ``evolve
+redteam`` says which.
 """
 
 from __future__ import annotations

@@ -28,8 +28,9 @@ def run(words: Namespace) -> int:
     from evolve.engine._session import start
 
     config = compose(words.SETTING)
-    for note in (one for name in config.problem.names or (config.problem.name,) for one in adapter_notes(name, config.problem.params)):
-        say(note)
+    for name in config.problem.names or (config.problem.name,):
+        for note in adapter_notes(name, config.problem.params):
+            say(note)
     for where in (word.removeprefix("problem=") for word in words.SETTING if word.startswith("problem=")):
         if skipped := skipped_in(where):
             say(f"note: no problem, as no problem.yaml is in it: {', '.join(skipped)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import evolve
 from archive import Measurement, Status
 from evolve.adapters._autoresearch_checkout import constants_of
 from evolve.redteam._cases import own_programs
+from evolve.redteam._rules import Baseline, ProgramRuns, judge_own
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "autoresearch.md"
 QUICK = PREPARE.replace("TIME_BUDGET = 1 ", "TIME_BUDGET = 0.15 ")
@@ -89,8 +91,8 @@ def test_another_way_is_named(tmp_path: Path) -> None:
         evolve.load_problem(checkout(tmp_path), evaluate="mine")
 
 
-def measured(problem: evolve.Problem, train: str, n: int = 1) -> list[Measurement]:
-    return evolve.measure(problem, {"train.py": train}, n=n)
+def measured(problem: evolve.Problem, train: str) -> list[Measurement]:
+    return evolve.measure(problem, {"train.py": train}, n=1)
 
 
 def test_a_checkout_is_scored_by_its_logits(tmp_path: Path) -> None:
@@ -100,30 +102,31 @@ def test_a_checkout_is_scored_by_its_logits(tmp_path: Path) -> None:
     assert 1.0 < honest.score < 4.0
     assert honest.metrics["printed_val_bpb"] == 0.3
     assert honest.metrics["scored_bytes"] == 62 * 32  # half of the rows that there are
-    (far,) = measured(problem, CHATTY.replace("return lambda tokens: table[tokens]", "return lambda tokens: table[tokens][:, ::-1]"))
+    looks_ahead = CHATTY.replace("return lambda tokens: table[tokens]", "return lambda tokens: table[tokens[:, ::-1]]")
+    (far,) = measured(problem, looks_ahead)
     assert (far.status, "not causal" in far.reason) == (Status.REJECTED, True), far.reason
 
 
 TABLE = re.compile(r"^\| `(\w+)` \| [^|]+ \| (caught|MISSED) \| (caught|MISSED) \|$", re.MULTILINE)
 
 
+DIFFER = ("prints_summary", "ends_early", "patches_evaluator", "trains_on_validation")
+ALIKE = ("rewrites_prepare", "slows_clock", "reuses_weights", "fixes_seed")  # one code catches them in both modes
+
+
+def verdict(problem: evolve.Problem, name: str) -> str:
+    """As ``evolve redteam`` has it, from one run, or from two where they are compared."""
+    (program,) = (one for one in own_programs(problem) if one.name == name)
+    ran = evolve.measure(problem, {"train.py": program.files["train.py"]}, n=2 if name == "fixes_seed" else 1)
+    baseline = Baseline(tuple(replace(one, probe_hash=f"{at}") for at, one in enumerate(ran)), noisy=True, maximize=False)
+    return judge_own(program, ProgramRuns(tuple(ran)), baseline, {}).verdict
+
+
 @pytest.mark.slow
 def test_the_page_says_which_cheats_are_caught_in_which_mode(tmp_path: Path) -> None:
-    """Each is measured, and judged by the line that ``evolve redteam`` judges it by."""
     folder = checkout(tmp_path)
-    said = {name: (own, strict) for name, own, strict in TABLE.findall(PAGE.read_text(encoding="utf-8"))}
-    found: dict[str, tuple[str, ...]] = {}
-    for mode in ("own", "strict"):
-        problem = evolve.load_problem(folder, evaluate=mode)
-        for program in own_programs(problem):
-            runs = measured(problem, program.files["train.py"], n=2 if program.name == "fixes_seed" else 1)
-            caught = runs[0].status in program.expected.statuses and program.expected.reason in runs[0].reason
-            if runs[0].score is not None and program.expected.score_at_least is not None:
-                caught = caught and runs[0].score >= program.expected.score_at_least
-            if program.name == "fixes_seed":  # two runs that give the same are rejected: seed_insensitive
-                caught = runs[0].probe_hash == runs[1].probe_hash
-            found[program.name] = (*found.get(program.name, ()), "caught" if caught else "MISSED")
-    honest = {name: verdicts for name, verdicts in found.items() if name.startswith("honest_")}
-    assert len(honest) == 3
-    assert set(honest.values()) == {("caught", "caught")}  # what is right of them is that they are accepted
-    assert {name: verdicts for name, verdicts in found.items() if name not in honest} == said
+    own, strict = evolve.load_problem(folder), evolve.load_problem(folder, evaluate="strict")
+    said = {name: tuple(verdicts) for name, *verdicts in TABLE.findall(PAGE.read_text(encoding="utf-8"))}
+    assert {name: (verdict(own, name), verdict(strict, name)) for name in DIFFER} == {name: said.pop(name) for name in DIFFER}
+    assert {name: (verdict(own, name),) * 2 for name in ALIKE} == said
+    assert verdict(strict, "honest_reader") == "accepted"

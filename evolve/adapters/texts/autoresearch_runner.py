@@ -96,7 +96,7 @@ def hashes(folder, names):
 
 
 def train(folder, home, options):
-    """Run the program; the beginning and the end of what it printed, its exit status, and when its first and last step were told."""
+    """Run the program; the beginning and the end of what it printed, its status, and when its first and last step were told."""
     environment = {**os.environ, **options["settings"], "HOME": home, "PYTHONUNBUFFERED": "1"}
     if options["evaluate"] == "strict":
         environment["EVOLVE_WEIGHTS"] = os.path.join(os.environ["EVOLVE_OUTPUT"], "weights.bin")
