@@ -118,18 +118,19 @@ class Reopened:
 def reopened(state: ProblemState) -> Reopened | None:
     """Ideas that deserve another try; None where the problem names no bottleneck, or it has not moved."""
     memory, rows = state.memory, state.population.candidates
-    line = [(one, found) for one in (INITIAL, *memory.bests) if (found := _bottleneck(state, one)) is not None]
+    line = [(one, found) for one in (INITIAL, *memory.bests) if (found := bottleneck(state, one)) is not None]
     at = next((i for i in range(len(line) - 1, -1, -1) if line[i][1] != line[-1][1]), None)
     if at is None:
         return None
     (_, before), (since, now) = line[at], line[at + 1]
     bests = frozenset(memory.bests)
     old = (one for one in memory.ideas if one < since and one not in bests and rows[one].credited and rows[one].parents)
-    ideas = tuple(one for one in old if _bottleneck(state, rows[one].parents[0]) == before)
+    ideas = tuple(one for one in old if bottleneck(state, rows[one].parents[0]) == before)
     return Reopened(before, now, since, ideas)
 
 
-def _bottleneck(state: ProblemState, number: int) -> float | None:
+def bottleneck(state: ProblemState, number: int) -> float | None:
+    """The class of what limits a program; None where nothing says so."""
     told = state.memory.feedback.get(number)
     metrics = told.metrics if told is not None else {}
     return state.population.candidates[number].descriptors.get(BOTTLENECK, metrics.get(BOTTLENECK))

@@ -32,6 +32,9 @@ LATE_S = 1.0
 FINISH_S = 2.0  # what finish takes longer is training, for all that is known
 STEP_0_TARGETS = 8192  # of which the loss before training is the mean, or as many as are scored
 KNOWS = 0.98  # of what unigrams of the training part cost: below it the program knew the text before it was shown any
+SHARE = 0.2  # of the budget, from which on something is what limits a program
+SLOW = 3.0  # times what the middle piece takes a token
+SERVING, STARTING, TEXT, PACE = 1.0, 2.0, 3.0, 4.0  # classes of what limits one
 RETURNS = {"weights": Array("uint8", (None,), max_items=MAX_WEIGHTS_BYTES), "loss": JsonValue(max_bytes=64)}
 
 
@@ -51,6 +54,7 @@ class Training:
     finish_s: float = 0.0
     at_step_0: bytes = b""
     losses: list[float] = field(default_factory=list)
+    answered: list[tuple[int, float]] = field(default_factory=list)  # tokens of each piece, seconds that it took
     fault: str = ""
 
     def __call__(self, answer: Mapping[str, object] | None, seconds: float) -> Mapping[str, object] | None:
@@ -74,6 +78,7 @@ class Training:
             self.fault = "weights came with the answer to a piece of text; they are taken after setup and at the end"
             return None
         loss = answer["loss"]
+        self.answered.append((self.piece, seconds))
         self.losses.append(float(loss) if isinstance(loss, int | float) else math.nan)
         if self.spent >= self._budget:
             self.phase = "finish"
@@ -149,6 +154,7 @@ def evaluate(trial: Trial) -> Outcome:
             "bpb_at_step_0": at_step_0,
             "scored_bytes": found.scored_bytes,
             "unshown_gap": found.unshown_gap,
+            "bottleneck": bottleneck(training),
         },
         descriptors={"log10_weights_bytes": math.log10(len(weights)), "log10_tokens_per_s": math.log10(max(pace, 1.0))},
         feedback=describe(training, found, reply.log),
@@ -173,6 +179,19 @@ def out_of_time(trial: Trial, training: Training) -> str:
         last = f", {training.finish_s:.1f} s of it and of {FINISH_S:g} free ones at the end" if training.finish_s > FINISH_S else ""
         return f"training took {training.spent:.1f} s{last}; {budget:g} s are allowed"
     return ""
+
+
+def bottleneck(training: Training) -> float:
+    """The class of what limits the score, by this clock: what goes between two pieces, pieces that take far longer than others
+    (compiling, warming up), text that is gone through again, or else the pace."""
+    took = np.array([seconds for _, seconds in training.answered])
+    per_token = took / np.array([tokens for tokens, _ in training.answered])
+    between = training.spent - max(0.0, training.finish_s - FINISH_S) - took.sum()
+    if between > SHARE * training.spent:
+        return SERVING
+    if took[per_token > SLOW * np.median(per_token)].sum() > SHARE * training.spent:
+        return STARTING
+    return TEXT if training.sent > len(training.stream) else PACE
 
 
 def describe(training: Training, found: "scorer.Judgement", log: str) -> str:

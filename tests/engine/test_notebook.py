@@ -14,8 +14,8 @@ from archive import Note
 from evolve.config._schema import BudgetConfig, SearchConfig
 from evolve.engine._notebook import EVERY_S, SHARE, NotebookWriter
 from evolve.propose._drift import drift
+from evolve.search._notes import bottleneck, remember_best, reopened
 from evolve.search._notes import notes as notes_now
-from evolve.search._notes import remember_best, reopened
 from evolve.testing import Harness, Script, plain_contract, scored
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -196,15 +196,35 @@ def test_the_notes_have_what_is_below_the_noise_what_failed_and_what_drifted(tmp
     assert len(lines) - lines.index(drifted[0]) <= 4
 
 
-def test_ideas_that_were_discarded_under_another_bottleneck_are_planned_again(tmp_path):
-    """Of class 1 is whoever has X below 0.4."""
+def bottleneck_at(border: float):
+    """Of class 1 is whoever has X below it."""
 
     def answer(entry, files):
         found = scored(height)(entry, files)
         x = float(re.search(r"X = ([-\d.e]+)", files["main.py"] + "X = 0")[1])
-        return replace(found, metrics={"bottleneck": 1.0 if x < 0.4 else 2.0})
+        return replace(found, metrics={"bottleneck": 1.0 if x < border else 2.0})
 
-    with Harness(script(**with_models() | {"answer": answer}), tmp_path / "run") as run:
+    return answer
+
+
+@pytest.mark.parametrize("border", [0.4, -9.0])
+def test_changes_that_did_not_pay_are_made_again_where_something_else_limits_the_best(tmp_path, border):
+    search = SearchConfig(policy="auto", operators=("tune", "ast_edit", "mirror", "merge"))
+    with Harness(script(search=search, answer=bottleneck_at(border)), tmp_path / "run") as run:
+        run.drive()
+        state = run.search.state
+        rows, worth = state.population.candidates, state.population.worth
+        merged = [row.parents for row in rows if row.arm >= 0 and state.bandit.arms[row.arm].operator == "merge"]
+        again = [(target, before, after) for target, before, after in merged if worth(after) <= worth(before)]
+    assert bool(again) == (border > 0)
+    for target, before, after in again:
+        assert (bottleneck(state, target), bottleneck(state, before)) == (2.0, 1.0)
+        assert state.changes.was_made_again(before, after)
+    assert len(set(again)) == len(again)
+
+
+def test_ideas_that_were_discarded_under_another_bottleneck_are_planned_again(tmp_path):
+    with Harness(script(**with_models() | {"answer": bottleneck_at(0.4)}), tmp_path / "run") as run:
         kept = writer(run)
         run.drive()
         kept.write("done", "")

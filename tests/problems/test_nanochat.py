@@ -125,6 +125,20 @@ def test_pieces_follow_the_pace_and_end_with_the_budget(evaluator: ModuleType, p
         assert 30 < len(calls) < 120
 
 
+@pytest.mark.parametrize(("pace", "more", "first_s", "known_as"), [
+    (1e2, {}, 0.0, "PACE"),
+    (1e4, {}, 0.0, "TEXT"),  # all 10,000 tokens, ten times
+    (1e4, {"between": 0.5}, 0.0, "SERVING"),
+    (1e2, {}, 2.5, "STARTING"),
+])  # fmt: skip
+def test_what_limits_a_program_follows_from_the_clock(evaluator: ModuleType, pace, more, first_s, known_as) -> None:
+    run, _ = training(evaluator, pace, **more)
+    tokens, seconds = run.answered[0]
+    run.answered[0] = tokens, seconds + first_s
+    run.spent += first_s
+    assert evaluator.bottleneck(run) == getattr(evaluator, known_as)
+
+
 @pytest.mark.parametrize(("more", "words"), [
     ({"setup": 31.0}, "setup took 31.5 s; 30 s are allowed (problem.params.setup_s)"),
     ({"finish": 4.0}, "training took 12.0 s, 4.0 s of it and of 2 free ones at the end; 10 s are allowed"),

@@ -30,7 +30,7 @@ def test_a_gain_of_another_line_is_brought_over_beside_what_the_target_has() -> 
     child = made("merge", target, before, after)
     assert child.status is ProposalStatus.CHILD
     assert child.files == {"main.py": LIST.format(2.5, 3.75)}
-    assert child.summary == "a gain of another line brought over"  # its operator stands beside it everywhere
+    assert child.summary == "a change of another line brought over"  # its operator stands beside it everywhere
 
 
 def test_a_step_that_paid_goes_on_and_is_longer_each_time() -> None:

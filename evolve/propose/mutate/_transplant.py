@@ -1,8 +1,9 @@
 """Making a known change once more, elsewhere: what led from one program to another is done to a third.
 
 *Extrapolate* goes on where a step paid, *mirror* steps the other way where one did not (mirrored sampling, Brockhoff et al. 2010),
-*merge* brings a gain of another line of descent over, *revert* takes one step of an ancestor back.  All are one thing: the change
-from ``before`` to ``after``, made to ``target``; only the search knows which programs these are, and how well they did.
+*merge* brings a gain of another line of descent over, or what did not pay while something else limited programs, *revert* takes
+one step of an ancestor back.  All are one thing: the change from ``before`` to ``after``, made to ``target``; only the search knows
+which programs these are, and how well they did.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Transplant:
 _SAID = {
     Parent.STEP: "the last step that paid once more",
     Parent.MIRRORED: "a step that did worse, the other way",
-    Parent.GAINS: "a gain of another line brought over",
+    Parent.GAINS: "a change of another line brought over",
     Parent.ANCESTORS: "a step of an ancestor taken back",
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evolve.budget._cpu_budget import INITIAL
+from evolve.search._notes import bottleneck, reopened
 from evolve.search.policy._kinship import ancestors
 from evolve.search.state._changes import Change
 from evolve.search.state._operators import OperatorSpec, Parent
@@ -21,9 +23,14 @@ def known_change(state: ProblemState, spec: OperatorSpec, target: int) -> Change
         case Parent.MIRRORED:
             found = _worse_children(state, target)
         case Parent.GAINS:
-            return _gain_elsewhere(state, spec, target)
+            again = _discarded(state, target)
+            return _first_new(state, spec, again) or _gain_elsewhere(state, spec, target)
         case _:
             found = _way_back(state, target)
+    return _first_new(state, spec, found)
+
+
+def _first_new(state: ProblemState, spec: OperatorSpec, found: Iterator[Change]) -> Change | None:
     return next((change for change in found if not state.changes.was_given(spec.name, change)), None)
 
 
@@ -55,6 +62,18 @@ def _worse_children(state: ProblemState, target: int) -> Iterator[Change]:
         worth = state.population.worth(child)
         if worth is not None and now is not None and worth < now:
             yield target, child, target
+
+
+def _discarded(state: ProblemState, target: int) -> Iterator[Change]:
+    """Steps that were no gain while something else limited programs, for a target that is limited by what the best is limited by
+    now.  The newest first."""
+    found, rows = reopened(state), state.population.candidates
+    if found is None or bottleneck(state, target) != found.now:
+        return
+    for child in range(found.since - 1, max(found.since - 1 - _NEWEST, INITIAL), -1):
+        parents, gained = rows[child].parents, _gained(state, child)
+        if gained is not None and gained <= 0 and bottleneck(state, parents[0]) == found.before:
+            yield target, parents[0], child
 
 
 def _gain_elsewhere(state: ProblemState, spec: OperatorSpec, target: int) -> Change | None:

@@ -28,6 +28,10 @@ class KnownChanges:
         """Whether it was."""
         return _key(operator, parents) in self._given
 
+    def was_made_again(self, before: int, after: int) -> bool:
+        """Whether some operator was given the change between these two, for whatever program."""
+        return any(given.split(" ")[2:] == [str(before), str(after)] for given in self._given)
+
     def on_child(self, number: int, score: float | None, before: float | None) -> None:
         """It is known what became of a child; ``before`` is its parent's score."""
         if score is not None and before is not None and score > before:

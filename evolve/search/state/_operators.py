@@ -19,7 +19,7 @@ class Parent(StrEnum):
     FAILED = "failed"  # the last child of a model or a person that failed and that nobody has mended
     STEP = "step"  # the best, its parent and itself: to go on where the last step paid
     MIRRORED = "mirrored"  # the best, a child of it that did worse and itself: to step the other way
-    GAINS = "gains"  # the best, and a step that paid on another line of descent
+    GAINS = "gains"  # the best, and a step that paid on another line of descent, or that did not under another bottleneck
     ANCESTORS = "ancestors"  # the best, and a step on the way to it, to be taken back
     RELATIVE = "relative"  # where the main climb stands; it is shown the best of a related problem of the run
     TUNED = "tuned"  # the program whose numbers the constant tuner moves

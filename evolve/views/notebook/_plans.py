@@ -53,8 +53,13 @@ def plans(state: ProblemState, course: str) -> Plans:
         notes=tuple(memory.remarks),
         course=course,
         moved=moved,
-        again=tuple(_idea(state, number, "discarded") for number in (reversed(found.ideas[-MOST:]) if found is not None else ())),
+        again=tuple(_idea(state, one, _discarded(state, one)) for one in (reversed(found.ideas[-MOST:]) if found else ())),
     )
+
+
+def _discarded(state: ProblemState, number: int) -> str:
+    parents = state.population.candidates[number].parents
+    return "discarded, made again since" if state.changes.was_made_again(parents[0], number) else "discarded"
 
 
 def _idea(state: ProblemState, number: int, why: str = "") -> OpenIdea:
