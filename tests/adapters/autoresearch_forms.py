@@ -109,6 +109,37 @@ def validation_rows(n):
     width = MAX_SEQ_LEN + 1
     return data[: len(data) // width * width].reshape(-1, width)[:n], np.ones(256)
 '''
+UPSTREAM_PREPARE = (
+    PREPARE.replace("EVAL_TOKENS = 2 * 1024", "EVAL_TOKENS = 64 * MAX_SEQ_LEN")
+    + """
+
+LAST = 7
+VAL_FILENAME = f"shard_{LAST:05d}.bin"
+
+
+class Tokenizer:
+    @classmethod
+    def from_directory(cls):
+        return cls()
+
+    def encode(self, data):
+        return data.astype(np.int64)
+
+
+def get_token_bytes(device="cpu"):
+    return np.array([0] + [1] * 255, dtype=np.int32)
+
+
+def make_dataloader(tokenizer, B, T, split, buffer_size=1000):
+    data = tokenizer.encode(np.fromfile(os.path.join(DATA_DIR, VAL_FILENAME), dtype=np.uint8))
+    row, at = np.empty((B, T + 1), np.int64), 0  # one buffer, again and again
+    while True:
+        for one in range(B):
+            row[one] = data[at : at + T + 1]
+            at = (at + T) % (len(data) - T - 1)
+        yield row[:, :-1], row[:, 1:], 1
+"""
+)
 EXTRA_KEYS = 'print("dataset:          plays")\nprint("activation_checkpointing: disabled")\nprint("note: a line: with colons")\n'
 PROGRAM = """# autoresearch
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from autoresearch_forms import PREPARE, STRICT_ROWS, STRICT_TRAIN, TRAIN, write_checkout, write_data
+from autoresearch_forms import PREPARE, STRICT_ROWS, STRICT_TRAIN, TRAIN, UPSTREAM_PREPARE, write_checkout, write_data
 
 import evolve
 from archive import Measurement, Status
@@ -20,13 +20,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "autoresearch.md"
 QUICK = PREPARE.replace("TIME_BUDGET = 1 ", "TIME_BUDGET = 0.15 ")
 CHATTY = STRICT_TRAIN.replace("step % 50", "step % 10")
 HIDDEN = "hidden: [data/val.bin]\n"
-UPSTREAM_NAMES = """
-LAST = 6542
-VAL_FILENAME = f"shard_{LAST:05d}.bin"
-class Tokenizer: pass
-def make_dataloader(): pass
-def get_token_bytes(): pass
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +30,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def checkout(tmp_path: Path, **forms: str) -> Path:
     return write_checkout(tmp_path / "small", **{"train": CHATTY, "rows": STRICT_ROWS, "own": HIDDEN, "prepare": QUICK} | forms)
+
+
+def measured(problem: evolve.Problem, train: str) -> list[Measurement]:
+    return evolve.measure(problem, {"train.py": train}, n=1)
 
 
 def test_the_caveat_goes_and_the_validation_text_is_the_graders(tmp_path: Path) -> None:
@@ -57,10 +54,14 @@ def test_evolve_yaml_may_say_so(tmp_path: Path) -> None:
     assert problem.params["evaluate"] == "strict"
 
 
-def test_upstreams_names_say_which_file_is_hidden(tmp_path: Path, home: Path) -> None:
-    (home / "data" / "val.bin").rename(home / "data" / "shard_06542.bin")
-    problem = evolve.load_problem(checkout(tmp_path, rows="", own="", prepare=QUICK + UPSTREAM_NAMES), evaluate="strict")
-    assert {Path(one.path).name for one in problem.contract.data if one.reader == "grader"} == {"shard_06542.bin"}
+def test_upstreams_form_needs_no_file_of_its_own(tmp_path: Path, home: Path) -> None:
+    (home / "data" / "val.bin").rename(home / "data" / "shard_00007.bin")
+    prepare = UPSTREAM_PREPARE.replace("TIME_BUDGET = 1 ", "TIME_BUDGET = 0.15 ")
+    problem = evolve.load_problem(checkout(tmp_path, rows="", own="", prepare=prepare), evaluate="strict")
+    assert {Path(one.path).name for one in problem.contract.data if one.reader == "grader"} == {"shard_00007.bin"}
+    looks_ahead = CHATTY.replace("return lambda tokens: table[tokens]", "return lambda tokens: table[tokens[:, ::-1]]")
+    (found,) = measured(problem, looks_ahead.replace("val_bpb = evaluate_bpb(logits)", "val_bpb = 1.0"))
+    assert (found.status, "not causal" in found.reason) == (Status.REJECTED, True), found.reason
 
 
 def test_texts_that_are_put_together_follow_from_the_text(tmp_path: Path) -> None:
@@ -91,10 +92,6 @@ def test_another_way_is_named(tmp_path: Path) -> None:
         evolve.load_problem(checkout(tmp_path), evaluate="mine")
 
 
-def measured(problem: evolve.Problem, train: str) -> list[Measurement]:
-    return evolve.measure(problem, {"train.py": train}, n=1)
-
-
 def test_a_checkout_is_scored_by_its_logits(tmp_path: Path) -> None:
     problem = evolve.load_problem(checkout(tmp_path), evaluate="strict")
     (honest,) = measured(problem, CHATTY.replace("{val_bpb:.6f}", "0.300000"))
@@ -102,9 +99,6 @@ def test_a_checkout_is_scored_by_its_logits(tmp_path: Path) -> None:
     assert 1.0 < honest.score < 4.0
     assert honest.metrics["printed_val_bpb"] == 0.3
     assert honest.metrics["scored_bytes"] == 62 * 32  # half of the rows that there are
-    looks_ahead = CHATTY.replace("return lambda tokens: table[tokens]", "return lambda tokens: table[tokens[:, ::-1]]")
-    (far,) = measured(problem, looks_ahead)
-    assert (far.status, "not causal" in far.reason) == (Status.REJECTED, True), far.reason
 
 
 TABLE = re.compile(r"^\| `(\w+)` \| [^|]+ \| (caught|MISSED) \| (caught|MISSED) \|$", re.MULTILINE)
