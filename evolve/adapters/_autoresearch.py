@@ -314,5 +314,9 @@ def _said(checkout: Checkout, contract: Mapping[str, object], absent: Mapping[st
     if re.search(r"\bget_kernel\(", _script(checkout)):
         why = "and there is no network in the sandbox: it will fail there"
         yield f"{checkout.command[0]} loads a kernel from a hub when it starts, {why}."
+    if checkout.compiles and "toolbox" not in contract and "TORCHDYNAMO_DISABLE" not in checkout.settings:
+        remedy = f"command: TORCHDYNAMO_DISABLE=1 python {' '.join(checkout.command)} in {OWN_KEYS} does without"
+        why = "where it compiles without a card it takes a C++ compiler, which the sandbox has not"
+        yield f"{checkout.command[0]} has torch.compile; {why}; {remedy}."
     for name, package in absent.items():
         yield f"{name} is imported and not installed: pip install {package}."

@@ -97,6 +97,15 @@ def test_who_can_do_without_a_card_does_where_there_is_none(tmp_path: Path, monk
     assert (stage.gpus, stage.exclusive) == (gpus, bool(gpus))
 
 
+def test_who_compiles_without_a_card_is_told_what_it_takes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("evolve.adapters._autoresearch._DEVICE_FILE", tmp_path / "no card")
+    folder = write_checkout(tmp_path / "small", train=TRAIN + "model = torch.compile(1)\n")
+    said = next(note for note in notes_of(evolve.load_problem(folder).folder) if "C++" in note)
+    assert "command: TORCHDYNAMO_DISABLE=1 python train.py in evolve.yaml" in said
+    (folder / "evolve.yaml").write_text("command: TORCHDYNAMO_DISABLE=1 python train.py\n")
+    assert not any("C++" in note for note in notes_of(evolve.load_problem(folder).folder))
+
+
 def test_a_table_of_any_width_is_read_by_its_header(tmp_path: Path) -> None:
     (tmp_path / "r.tsv").write_text(WIDE)
     found = read_history(tmp_path / "r.tsv")
