@@ -13,6 +13,7 @@ from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._strict_yaml import hint as suggestion
 from evolve.propose import AST_DESCRIPTORS
 
+INSIDE = "inside"  # a folder whose files ``evaluate.py`` hands to sandboxes and imports none of
 RUNS_TEXT = frozenset({"exec", "eval", "runpy.run_path", "runpy.run_module", "importlib.import_module", "__import__"})
 UNPICKLES = frozenset(
     {"pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "dill.load", "dill.loads", "marshal.loads"}
@@ -67,8 +68,8 @@ def _check_axes(problem: Problem) -> list[Check]:
 
 
 def _is_trusted_code(problem: Problem, path: str) -> bool:
-    inside = problem.contract.scored_inside
-    return path.endswith(".py") and not path.startswith((f"{INITIAL_FOLDER}/", "redteam/", *([f"{inside}/"] if inside else ())))
+    inside = problem.contract.scored_inside or INSIDE
+    return path.endswith(".py") and not path.startswith((f"{INITIAL_FOLDER}/", "redteam/", f"{inside}/"))
 
 
 def _check_trust(problem: Problem, path: str, trusted: Sequence[str]) -> Iterator[Check]:

@@ -15,6 +15,7 @@ from archive import Measurement, Status
 from evolve.adapters._autoresearch_checkout import constants_of
 from evolve.redteam._cases import own_programs
 from evolve.redteam._rules import Baseline, ProgramRuns, judge_own
+from evolve.validation._static import check_files
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "autoresearch.md"
 QUICK = PREPARE.replace("TIME_BUDGET = 1 ", "TIME_BUDGET = 0.15 ")
@@ -43,6 +44,9 @@ def test_the_caveat_goes_and_the_validation_text_is_the_graders(tmp_path: Path) 
     assert own.contract.caveat
     assert strict.contract.caveat == ""
     assert own.id != strict.id
+    assert [check.name for check in check_files(strict) if not check.ok] == [
+        "descriptors"
+    ]  # nothing of it is run where it is trusted
     assert {Path(one.path).name: one.reader for one in strict.contract.data} == {"train.bin": "candidate", "val.bin": "grader"}
     files = json.loads((strict.folder / "inside" / "options.json").read_text())["files"]
     assert files["data/val.bin"] == files["data/train.bin"]  # a script that evaluates at its end goes on working
