@@ -151,8 +151,7 @@ def _write(into: Path, checkout: Checkout, contract: Mapping[str, object], stric
         "settings": dict(checkout.settings),
         "time_budget_s": checkout.time_budget_s,
         "cache": cache,
-        "files": strict.files if strict is not None else {"": "/data/cache"} if cache else {},
-        **({"hidden": dict(strict.hidden), "pool_rows": POOL_ROWS} if strict is not None else {}),
+        **({"files": {"": "/data/cache"} if cache else {}} if strict is None else {**strict.options, "pool_rows": POOL_ROWS}),
         "protected": [PREPARE],
     }
     for file, values in (("inside/options.json", options), ("problem.yaml", contract)):

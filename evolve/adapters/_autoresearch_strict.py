@@ -28,18 +28,24 @@ _WEIGHTS = "EVOLVE_WEIGHTS"
 
 @dataclass(frozen=True, slots=True)
 class StrictData:
-    """``entries`` are data of the contract.  ``shown`` and ``hidden`` say which file below the cache each is: a program is shown a
-    training file in the place of a hidden one, so that a script that evaluates at its end goes on working."""
+    """``entries`` are data of the contract, for the grader, who hands each process its own.  ``shown`` and ``hidden`` say which
+    file below the cache each is."""
 
     entries: tuple[Mapping[str, object], ...]
     shown: Mapping[str, str]
     hidden: Mapping[str, str]
 
     @property
-    def files(self) -> dict[str, str]:
-        """Where each file of the cache lies in a program's sandbox."""
-        place = {name: f"/data/{data}" for name, data in self.shown.items()}
-        return place | {name: f"/data/{self.shown[_stand_in(name, self.shown)]}" for name in self.hidden}
+    def options(self) -> dict[str, dict[str, str]]:
+        """Who is handed what.  A script that trains gets a training file in the place of a hidden one, so that one that evaluates
+        at its end goes on working.  Whoever is scored gets nothing that lies beside the validation text: no text to train on."""
+        stand_ins = {name: self.shown[_stand_in(name, self.shown)] for name in self.hidden}
+        texts = {Path(name).parent for name in self.hidden}
+        return {
+            "to_train": {**self.shown, **stand_ins},
+            "to_cut_rows": {**self.shown, **self.hidden},
+            "to_serve": {name: data for name, data in self.shown.items() if Path(name).parent not in texts},
+        }
 
 
 def check_strict(checkout: Checkout) -> None:
@@ -66,7 +72,7 @@ def check_strict(checkout: Checkout) -> None:
 
 
 def strict_data(checkout: Checkout, named: object) -> StrictData:
-    """The files of the cache as data, those of the validation text for the grader alone.
+    """The files of the cache as data, and which of them have the validation text.
 
     Args:
         named: paths below the cache, from ``evolve.yaml``; without any, the file that ``VAL_FILENAME`` of prepare.py names.
@@ -94,7 +100,7 @@ def strict_data(checkout: Checkout, named: object) -> StrictData:
                 "name": by_name[name],
                 "path": str(cache / name),
                 "sha256": hash_of(str(cache / name)),
-                "reader": "grader" if name in hidden else "candidate",
+                "reader": "grader",
             }
             for name in names
         )

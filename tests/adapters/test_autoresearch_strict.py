@@ -37,7 +37,8 @@ def measured(problem: evolve.Problem, train: str) -> list[Measurement]:
     return evolve.measure(problem, {"train.py": train}, n=1)
 
 
-def test_the_caveat_goes_and_the_validation_text_is_the_graders(tmp_path: Path) -> None:
+def test_the_caveat_goes_and_the_validation_text_is_the_graders(tmp_path: Path, home: Path) -> None:
+    (home / "tokenizer.json").write_text("{}")
     folder = checkout(tmp_path)
     own, strict = evolve.load_problem(folder), evolve.load_problem(folder, evaluate="strict")
     assert (own.params["evaluate"], strict.params["evaluate"]) == ("own", "strict")
@@ -47,9 +48,11 @@ def test_the_caveat_goes_and_the_validation_text_is_the_graders(tmp_path: Path) 
     assert [check.name for check in check_files(strict) if not check.ok] == [
         "descriptors"
     ]  # nothing of it is run where it is trusted
-    assert {Path(one.path).name: one.reader for one in strict.contract.data} == {"train.bin": "candidate", "val.bin": "grader"}
-    files = json.loads((strict.folder / "inside" / "options.json").read_text())["files"]
-    assert files["data/val.bin"] == files["data/train.bin"]  # a script that evaluates at its end goes on working
+    assert {one.reader for one in strict.contract.data} == {"grader"}
+    told = json.loads((strict.folder / "inside" / "options.json").read_text())
+    assert told["to_train"]["data/val.bin"] == told["to_train"]["data/train.bin"]  # a script that evaluates at its end goes on
+    assert told["to_cut_rows"]["data/val.bin"] != told["to_cut_rows"]["data/train.bin"]
+    assert told["to_serve"] == {"tokenizer.json": told["to_train"]["tokenizer.json"]}
     assert evolve.load_problem(strict.folder).params["evaluate"] == "strict"  # as a run's copy is read
 
 
@@ -62,7 +65,8 @@ def test_upstreams_form_needs_no_file_of_its_own(tmp_path: Path, home: Path) -> 
     (home / "data" / "val.bin").rename(home / "data" / "shard_00007.bin")
     prepare = UPSTREAM_PREPARE.replace("TIME_BUDGET = 1 ", "TIME_BUDGET = 0.15 ")
     problem = evolve.load_problem(checkout(tmp_path, rows="", own="", prepare=prepare), evaluate="strict")
-    assert {Path(one.path).name for one in problem.contract.data if one.reader == "grader"} == {"shard_00007.bin"}
+    told = json.loads((problem.folder / "inside" / "options.json").read_text())
+    assert told["to_train"]["data/shard_00007.bin"] == told["to_train"]["data/train.bin"]
     looks_ahead = CHATTY.replace("return lambda tokens: table[tokens]", "return lambda tokens: table[tokens[:, ::-1]]")
     (found,) = measured(problem, looks_ahead.replace("val_bpb = evaluate_bpb(logits)", "val_bpb = 1.0"))
     assert (found.status, "not causal" in found.reason) == (Status.REJECTED, True), found.reason
@@ -98,7 +102,8 @@ def test_another_way_is_named(tmp_path: Path) -> None:
 
 def test_a_checkout_is_scored_by_its_logits(tmp_path: Path) -> None:
     problem = evolve.load_problem(checkout(tmp_path), evaluate="strict")
-    (honest,) = measured(problem, CHATTY.replace("{val_bpb:.6f}", "0.300000"))
+    gone = "def strict_load(path):\n    assert not os.path.exists(os.path.expanduser('~/.cache/autoresearch/data'))"
+    (honest,) = measured(problem, CHATTY.replace("{val_bpb:.6f}", "0.300000").replace("def strict_load(path):", gone))
     assert (honest.status, honest.reason) == (Status.OK, "")
     assert 1.0 < honest.score < 4.0
     assert honest.metrics["printed_val_bpb"] == 0.3

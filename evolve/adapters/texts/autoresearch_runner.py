@@ -63,7 +63,7 @@ def lay(options):
     for name, target in options["files"].items():
         place = os.path.normpath(os.path.join(home, options["cache"], name))
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.symlink(target, place)
+        os.symlink(os.path.join(HERE, target), place)
     return folder, home
 
 

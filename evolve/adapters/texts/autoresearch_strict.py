@@ -27,7 +27,7 @@ def evaluate(trial: Trial) -> Outcome:
     sizes = validation(trial, options, inputs)
     reply = trial.sandbox.run(
         ["python", "/input/runner.py", str(trial.seed % 2**31)],
-        inputs=inputs,
+        inputs=with_data(trial, options, inputs, "to_train"),
         outputs={"result.json": own.MOST_BYTES, "weights.bin": MAX_WEIGHTS_BYTES},
     )
     if reply.status not in (Status.OK, Status.INVALID) or "result.json" not in reply.files:
@@ -39,7 +39,7 @@ def evaluate(trial: Trial) -> Outcome:
     numbers, texts = own.summary(log)
     if failed := failure(answer, numbers, log, reply, trial, options):
         return replace(failed, feedback=own.feedback(failed.reason, texts, log))
-    served = Served(trial.sandbox, inputs)
+    served = Served(trial.sandbox, with_data(trial, options, inputs, "to_serve"))
     assets = trial.problem / "rows"
     seen = replace(trial, assets=assets, params={**trial.params, **sizes}, sandbox=served)
     found = scorer.judge(seen, reply.files["weights.bin"])
@@ -57,6 +57,14 @@ def evaluate(trial: Trial) -> Outcome:
         feedback=own.feedback(f"{own.SCORE} {found.bpb:.6f}, of its logits", texts, log),
         probe_hash=own.fingerprint(answer["head"]) or found.probe_hash,
     )
+
+
+def with_data(trial, options, inputs, purpose):
+    """The inputs of a process, with those files of the cache that it is handed for its purpose."""
+    files = {name: f"cache.{data}" for name, data in options[purpose].items()}
+    told = {**options, "editable": sorted(trial.files), "files": files}
+    data = {f"cache.{data}": trial.data[data] for data in options[purpose].values()}
+    return {**inputs, **data, "options.json": json.dumps(told).encode()}
 
 
 def failure(answer, numbers, log, reply, trial, options):
@@ -135,11 +143,9 @@ def validation(trial: Trial, options, inputs) -> dict[str, int]:
 
 def rows_of_checkout(trial: Trial, options, inputs):
     """(n, context + 1) tokens, and the bytes of each token: checked, for they come of code that somebody wrote."""
-    hidden = {f"hidden.{at}": trial.data[name] for at, name in enumerate(options["hidden"].values())}
-    files = options["files"] | {name: f"/input/hidden.{at}" for at, name in enumerate(options["hidden"])}
     reply = trial.sandbox.run(
         ["python", "/input/rows.py"],
-        inputs={**inputs, **hidden, "options.json": json.dumps({**options, "files": files}).encode()},
+        inputs=with_data(trial, options, inputs, "to_cut_rows"),
         outputs={"rows.bin": MOST_ROW_BYTES, "sizes.bin": 4 * MOST_TOKENS, "shape.json": 64},
         budgeted=False,
     )
