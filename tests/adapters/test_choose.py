@@ -48,6 +48,15 @@ def test_a_problem_folder_is_ours_whatever_else_lies_in_it(package, tmp_path: Pa
     assert not cache.exists()
 
 
+def test_an_adapter_is_told_the_params_that_it_asks_for(package, tmp_path: Path) -> None:
+    text = cards(convert=CONVERT.replace("goal: maximize\\n", 'goal: maximize\\nparams: {deck: " + deck + "}\\n'))
+    package(text.replace("def convert(self, path, into)", 'asks = ("deck",)\n    def convert(self, path, into, deck="old")'))
+    (tmp_path / "p").mkdir()
+    assert load_problem(tmp_path / "p").params == {"deck": "old"}
+    assert load_problem(tmp_path / "p", {"deck": "new"}).params == {"deck": "new"}
+    assert problem_folder(tmp_path / "p", {"deck": "new"}) != problem_folder(tmp_path / "p")
+
+
 @pytest.mark.parametrize(
     "where", ["p", *(pytest.param(one, marks=pytest.mark.slow) for one in ("./p", "openevolve:p")), ".", "openevolve:./p"]
 )
