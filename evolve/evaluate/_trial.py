@@ -70,11 +70,14 @@ class Timing:
         seconds: Of each call that counts, in the order in which the calls were given, the way there and back included.
         overhead_s: The least that empty calls of the same size took, before the candidate was loaded.
         load_s: How long loading the candidate's file took, its imports included.
+        cpu_s: Of ``converse`` alone: the CPU seconds that all of the candidate's processes had spent by each answer, loading
+            included.  What they do between two calls is in it too, so that nothing is gained by answering early.
     """
 
     seconds: tuple[float, ...]
     overhead_s: float
     load_s: float
+    cpu_s: tuple[float, ...] = ()
 
     @property
     def net(self) -> tuple[float, ...]:
@@ -200,7 +203,7 @@ class Sandbox(Protocol):
         calls return the same.  So a program can be served its data in pieces under a budget of time that it cannot read ahead in:
         what it has not been sent it cannot work on.  ``arrays``: some arguments are numpy arrays.
 
-        ``Reply.values`` holds the last answer alone, ``Reply.timing`` the seconds of each call.  What ``ask`` takes is in none of
+        ``Reply.values`` holds the last answer alone, ``Reply.timing`` the seconds of each call and the CPU spent by then.  What ``ask`` takes is in none of
         them, and the program may go on meanwhile: where that matters ``ask`` keeps a clock of its own.
 
         Raises:

@@ -48,8 +48,9 @@ class Exchange(Protocol):
     def farewell(self) -> bytes:
         """What is sent when all is done, where the other side cannot know that it is."""
 
-    def answered(self, frame: bytes, seconds: float) -> str:
-        """The answer that was due, and how long it took.  What is wrong with it, "" where nothing is."""
+    def answered(self, frame: bytes, seconds: float, spent: Callable[[], float]) -> str:
+        """The answer that was due, and how long it took; ``spent`` looks up the CPU seconds of the process tree so far.  What is wrong
+        with it, "" where nothing is."""
 
 
 class Turns:
@@ -88,7 +89,7 @@ class Turns:
     def farewell(self) -> bytes:
         return b""
 
-    def answered(self, frame: bytes, seconds: float) -> str:
+    def answered(self, frame: bytes, seconds: float, spent: Callable[[], float]) -> str:
         self._answered.append((frame, seconds))
         return ""
 
@@ -128,6 +129,7 @@ class Conversation:
         self._before = [*[(0).to_bytes(8, "little")] * N_EMPTY, bytes(8)]
         self._call: bytes | None = None
         self.seconds: list[float] = []
+        self.cpu_s: list[float] = []
         self.empty_s: list[float] = []
         self.load_s = 0.0
         self.last: Mapping[str, object] = {}
@@ -141,7 +143,7 @@ class Conversation:
     def most(self) -> int:
         return 4096 if self._before else reply_limit([self._returns])
 
-    def answered(self, frame: bytes, seconds: float) -> str:
+    def answered(self, frame: bytes, seconds: float, spent: Callable[[], float]) -> str:
         if self._before:
             del self._before[0]
             if self._before:
@@ -155,6 +157,7 @@ class Conversation:
         except Unreadable as error:
             return str(error)
         self.seconds.append(seconds)
+        self.cpu_s.append(spent())
         self.last_frame = frame
         self._call = self._made(self._ask(self.last, seconds))
         return ""
@@ -256,7 +259,7 @@ class TimedMonitor(ProcessMonitor):
         elif len(buffer) - _HEAD == size and self._unsent:
             self._refuse("an answer to a call that it had not read yet")
         elif len(buffer) - _HEAD == size:
-            if wrong := self._turns.answered(bytes(buffer[_HEAD:]), now - self._begun):
+            if wrong := self._turns.answered(bytes(buffer[_HEAD:]), now - self._begun, self._meter.look):
                 self._refuse(wrong)
                 return
             buffer.clear()
