@@ -3,8 +3,9 @@
     python benchmarks/speedrun_calibrate.py --form time --steps 250 --runs 6
     python benchmarks/speedrun_calibrate.py --form steps --steps 250 --runs 6 --write
 
-Prints the losses, their mean and standard deviation; with --write they go into the problem's calibration.json, from where its target
-is taken.  Further words are params of the problem, such as corpus=FOLDER: then pass what is printed as problem.params.target.
+Prints the losses, their mean and standard deviation; with --write they go into the problem's calibration.json, from where its
+target is taken.  Further words are params of the problem, such as corpus=FOLDER: then pass the target that is printed as
+problem.params.target.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="of the baseline; default: as the initial program has them")
     parser.add_argument("--runs", type=int, default=6)
     parser.add_argument("--write", action="store_true", help="keep it in calibration.json")
+    parser.add_argument("--problem", default="speedrun", help="the folder of a copy")
     parser.add_argument("param", nargs="*", help="NAME=VALUE of the problem")
     words = parser.parse_args(argv)
     params: dict[str, object] = {name: _value(text) for name, text in (word.split("=", 1) for word in words.param)}
-    problem = evolve.load_problem("speedrun", form=words.form, target=NEVER_MISSED, **params)  # type: ignore[arg-type]
+    problem = evolve.load_problem(words.problem, form=words.form, target=NEVER_MISSED, **params)  # type: ignore[arg-type]
     files = cut(problem.initial_files, words.steps)
     losses, seconds = [], []
     for number in range(words.runs):

@@ -203,8 +203,9 @@ class Sandbox(Protocol):
         calls return the same.  So a program can be served its data in pieces under a budget of time that it cannot read ahead in:
         what it has not been sent it cannot work on.  ``arrays``: some arguments are numpy arrays.
 
-        ``Reply.values`` holds the last answer alone, ``Reply.timing`` the seconds of each call and the CPU spent by then.  What ``ask`` takes is in none of
-        them, and the program may go on meanwhile: where that matters ``ask`` keeps a clock of its own.
+        ``Reply.values`` holds the last answer alone, ``Reply.timing`` the seconds of each call and the CPU spent by then.  What
+        ``ask`` takes is not in these seconds, and the program may go on meanwhile: where that matters ``ask`` keeps a clock of its
+        own, or the CPU is counted.
 
         Raises:
             ValueError: ``ask`` made more than ``most_calls``.

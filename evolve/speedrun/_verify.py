@@ -14,6 +14,7 @@ from evolve.speedrun import _from_source as source
 from evolve.speedrun._check import Answer, Case, Check, Verdict
 from evolve.speedrun._numbers import EqualLoss, Sample, Times, equal_loss, sample_of, times_of
 from evolve.speedrun._record import TARGETS, Record, RunSet, read_record
+from evolve.speedrun._scaled import read_contract
 from evolve.speedrun._text import Claimed, side_by_side
 
 _RACES = (1, 2)
@@ -93,7 +94,8 @@ def verify(
     Args:
         folder: the record's folder, with logs at its top or in sub-folders, or a single log.
         track: 1, 2 or 3; told by the folder's path, or by the logs, where it is not given.
-        target: the loss to be reached; the track's own (3.28, 2.92, 3.28) where it is not given.
+        target: the loss to be reached; the track's own (3.28, 2.92, 3.28) where it is not given.  A ``contract.json`` in the folder
+            (``evolve speedrun package`` writes one) tells both of a record at another scale, and a note says so.
         baseline: a folder of runs to compare with, instead of the baseline in ``folder``.
 
     Raises:
@@ -103,6 +105,9 @@ def verify(
         raise UsageError(f"expected track 1, 2 or 3, found {track}")
     if target is not None and not (math.isfinite(target) and target > 0):
         raise UsageError(f"expected a target loss above 0, found {target}")
+    scaled = read_contract(Path(folder))
+    if scaled is not None:
+        track, target = track or scaled.track, scaled.target if target is None else target
     found = read_record(Path(folder), track, target, Path(baseline) if baseline is not None else None)
     case = _case(found)
     asked = [(name, check) for name, tracks, check in _CHECKS if found.track in tracks]
@@ -120,7 +125,7 @@ def verify(
         equal_loss=case.equal,
         statistics=side_by_side(case),
         checks=checks,
-        notes=found.notes,
+        notes=found.notes if scaled is None else (scaled.note, *found.notes),
     )
 
 

@@ -15,8 +15,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A race from its first validation to its last.  ``score`` is what it took to the target, ``reached`` the step at which that was
-    seen, None where it was not; ``clock`` is what ``seconds`` of its points are."""
+    """A race from its first validation to its last.  ``score`` is what it took to the target, or to its end, ``reached`` the step
+    at which that was seen to be reached, None where it was not; ``clock`` is what ``seconds`` of its points are."""
 
     form: str
     clock: str

@@ -142,7 +142,7 @@ def _course(trial: Trial, stepping: Stepping, aim: float, reply) -> Course:
         total=stepping.total,
         points=points,
         reached=reached,
-        score=float(reached or 0),
+        score=float(stepping.total if reached is None else reached),
         metrics={
             "train_tokens": float(batch * stepping.total),
             "train_s": points[-1].seconds,

@@ -142,9 +142,7 @@ class TrialSandbox:
         def read(watched: ProcessResult) -> Reply:
             if said.next is not None:
                 return Reply(status=Status.INVALID, reason=f"it ended after {counted(len(said.seconds), 'call')}")
-            timing = Timing(
-                seconds=tuple(said.seconds), overhead_s=min(said.empty_s), load_s=said.load_s, cpu_s=tuple(said.cpu_s)
-            )
+            timing = Timing(seconds=tuple(said.seconds), overhead_s=min(said.empty_s), load_s=said.load_s, cpu_s=tuple(said.cpu_s))
             return Reply(status=Status.OK, values=(said.last,), timing=timing, output_hash=_hash(said.last_frame))
 
         return self._do(request, self._wanted, inputs or {}, True, 1, 0, read, said)

@@ -49,8 +49,8 @@ class Exchange(Protocol):
         """What is sent when all is done, where the other side cannot know that it is."""
 
     def answered(self, frame: bytes, seconds: float, spent: Callable[[], float]) -> str:
-        """The answer that was due, and how long it took; ``spent`` looks up the CPU seconds of the process tree so far.  What is wrong
-        with it, "" where nothing is."""
+        """The answer that was due, and how long it took; ``spent`` looks up the CPU seconds of the process tree so far.  What is
+        wrong with it, "" where nothing is."""
 
 
 class Turns:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 # optimization
-STEPS = 264  # tune: 40..1000 log
+STEPS = 272  # tune: 40..1000 log
 EMBEDDING_LR = 0.7
 HEAD_LR = 0.014
 MATRIX_LR = 0.02

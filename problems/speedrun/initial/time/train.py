@@ -31,7 +31,7 @@ ROPE_BASE = 10000.0
 SOFTCAP = 15.0
 
 # optimization
-STEPS = 264  # tune: 40..1000 log
+STEPS = 272  # tune: 40..1000 log
 VALIDATIONS = 4  # tune: off  # one at the end decides; the others show the course
 BATCH_ROWS = 8  # tune: 2..32 log
 EMBEDDING_LR = 0.2
