@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from archive import Status
@@ -23,7 +23,7 @@ from evolve.validation._problem import candidate_files
 FOLDER, VERDICTS = "redteam", "verdicts.json"
 CORPUS = Path(__file__).parent / "programs"
 _BOUNDS = ("score_at_least", "score_at_most", "same_score_as", "no_better_than")
-_KEYS = ("candidate", "cheat", "expect", "twin", "reason", *_BOUNDS)
+_KEYS = ("candidate", "cheat", "expect", "twin", "reason", "params", *_BOUNDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,15 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnProgram:
-    """A program of the problem's own folder.  ``twin`` of a cheat is the honest program that looks like it."""
+    """A program of the problem's own folder.  ``twin`` of a cheat is the honest program that looks like it.  With ``params`` it is
+    tried only where the problem's have these values."""
 
     name: str
     cheat: bool
     twin: str
     files: Mapping[str, str]
     expected: Expected
+    params: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class GeneralProgram:
 
 
 def own_programs(problem: Problem) -> tuple[OwnProgram, ...]:
-    """The programs of ``redteam/``, in the order of ``verdicts.json``; none where there is no such folder.
+    """The programs of ``redteam/`` for the problem's params, in the order of ``verdicts.json``; none where there is no such folder.
 
     Raises:
         ProblemError: the folder and the file do not fit each other, or the file breaks its format.
@@ -92,7 +94,8 @@ def own_programs(problem: Problem) -> tuple[OwnProgram, ...]:
         raise _wrong('expected {"schema": 1, "verdicts": [...]}', f"the keys {', '.join(document)}")
     programs = tuple(_own_program(problem, folder, line) for line in lines)
     _check_names(folder, programs)
-    return programs
+    params = problem.params
+    return tuple(one for one in programs if all(params[name] == value for name, value in one.params.items()))
 
 
 def _own_program(problem: Problem, folder: Path, line: object) -> OwnProgram:
@@ -123,7 +126,23 @@ def _own_program(problem: Problem, folder: Path, line: object) -> OwnProgram:
         no_better_than=_text(line, "no_better_than"),
     )
     files = candidate_files(problem, [folder / name])
-    return OwnProgram(name=name, cheat=cheat, twin=_text(line, "twin") if twin else "", files=files, expected=expected)
+    return OwnProgram(
+        name=name,
+        cheat=cheat,
+        twin=_text(line, "twin") if twin else "",
+        files=files,
+        expected=expected,
+        params=_params(line, problem),
+    )
+
+
+def _params(line: Mapping[str, object], problem: Problem) -> Mapping[str, object]:
+    value = line.get("params", {})
+    if not isinstance(value, dict):
+        raise _wrong(f'{line["candidate"]}: expected params such as {{"form": "steps"}}', repr(value))
+    if unknown := [name for name in value if name not in problem.params]:
+        raise _wrong(f"{line['candidate']}: expected params of the problem", repr(unknown[0]))
+    return value
 
 
 def _check_names(folder: Path, programs: tuple[OwnProgram, ...]) -> None:

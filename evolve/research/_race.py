@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archive import Claim, ConfirmationOpened, Measured, Measurement, Purpose
+from evolve._counted import counted
 from evolve._errors import RunError, UsageError
 from evolve.engine._reading import view_run
 from evolve.evaluate._outcome import unpack_artifact
@@ -76,7 +77,7 @@ def _vault(view: RunView, id_: str) -> _Vault:
         of = f" of {id_}" if id_ else ""
         raise RunError(
             f"expected a confirmed claim{of} in {view.run.path}, found none: only runs that were announced before they were made "
-            f"are packaged; see {view.quote()} claims: evolve claims {view.run.path}"
+            f"are packaged; see: evolve claims {view.quote()}"
         )
     claim = held[-1]
     own = opened[claim.vault]
@@ -158,7 +159,7 @@ def _changed(text: str, summary: str) -> str:
     minus = sum(line.startswith("-") and not line.startswith("---") for line in lines)
     files = sum(line.startswith("+++") for line in lines)
     said = f"\n\nIn the words of who made the last change (untrusted): {' '.join(summary.split())[:300]}" if summary else ""
-    return f"{plus} lines added and {minus} removed in {files} file{'s' * (files != 1)}.{said}"
+    return f"{counted(plus, 'line')} added and {minus} removed in {counted(files, 'file')}.{said}"
 
 
 def _claim_words(view: RunView, claim: Claim) -> str:

@@ -1,6 +1,6 @@
-"""Records of the NanoGPT speedrun: reading a folder of logs and saying which rules hold.
+"""Records of the NanoGPT speedrun: a folder of logs read, with which rules hold, or written.
 
-Nothing here trains, searches or knows of a run of ours: it reads text and computes.
+Nothing here trains, searches or knows of a run of ours: it reads text and computes, and writes a folder of what it is handed.
 """
 
 from evolve.speedrun._check import Check, Verdict

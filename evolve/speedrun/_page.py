@@ -56,6 +56,9 @@ def _tests(submission: Submission) -> Iterator[str]:
     if sample.p is not None:
         yield f"- mean loss {sample.mean:.5f}, standard deviation {sample.sd:.5f}, target {aim:g}"
         yield f"- one-sided t-test of the losses against the target: p = {sample.p:.3g}"
+    if at is not None:
+        end = sample_of([f"{_loss(run, None):.5f}" for run in submission.runs if run.whole], aim)
+        yield f"- at the end of the runs the mean loss is {end.mean:.5f}, p = {end.p:.3g}"
     if submission.scaled.track != 3:
         yield from _times(submission)
 
@@ -66,7 +69,8 @@ def _times(submission: Submission) -> Iterator[str]:
         return
     gap, error, df = welch(mine, theirs)
     far = quantile(df, 0.975) * error
-    yield f"- mean time {statistics.fmean(mine):.3f} s; mean time of the baseline {statistics.fmean(theirs):.3f} s"
+    yield f"- mean time {statistics.fmean(mine):.3f} s"
+    yield f"- the baseline takes {statistics.fmean(theirs):.3f} s"
     yield f"- difference {gap:+.3f} s, 95 % interval {gap - far:+.3f} to {gap + far:+.3f} s"
     yield f"- Welch's test of the times: p = {student(df, gap / error):.3g}"
 

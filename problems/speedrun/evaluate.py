@@ -24,7 +24,7 @@ from course import Course
 from archive import Curve
 from evolve import Outcome, Status, Trial
 
-BUFFER = 0.018  # nats a token: a standard deviation of the baseline's runs (calibration.json)
+BUFFER = 0.018  # nats a token: one to two standard deviations of the baseline's runs (calibration.json)
 CHARGE = 15.0  # a nat that is lacking, of the logarithm of the score: five times what it is worth (0.3 nats an e-fold of steps)
 MISS = 0.05  # nats a token above the target, up to which a run has a score
 
