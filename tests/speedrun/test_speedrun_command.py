@@ -57,7 +57,7 @@ def test_json_has_every_field_and_no_number_that_is_none(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["check", "."], "expected verify after evolve speedrun, found 'check'"),
+        (["check", "."], "expected verify or package after evolve speedrun, found 'check'"),
         (["verfy", "."], "did you mean evolve speedrun verify?"),
         (["verify", "nowhere"], "found nothing at nowhere"),
         (["verify", ".", "--track", "4"], "--track takes 1, 2 or 3, found '4'"),
@@ -84,6 +84,6 @@ def test_the_page_has_a_line_for_each_rule():
 def test_the_commands_of_the_page_are_commands():
     verb = next(one for one in VERBS if one.name == "speedrun")
     commands = [line for line in PAGE.splitlines() if line.startswith("evolve speedrun")]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
-        assert verb.parse(shlex.split(command)[2:]).ACTION == "verify"
+        assert verb.parse(shlex.split(command)[2:]).ACTION == command.split()[2]

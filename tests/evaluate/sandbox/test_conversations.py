@@ -87,6 +87,37 @@ def test_each_call_follows_from_the_answer_before(factory: SandboxFactory, start
         assert 0 < reply.timing.overhead_s < 1
 
 
+def test_the_cpu_of_all_that_a_program_does_is_told_by_each_answer(factory: SandboxFactory) -> None:
+    """Also of what it does in a thread after an answer, while nothing is asked of it."""
+    source = """
+import threading, time
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+def f(x):
+    if x == 1:
+        burn(0.2)
+    if x == 2:
+        threading.Thread(target=burn, args=(0.2,)).start()
+    return [x]
+"""
+    counted = count_to(5)
+
+    def ask(answer, seconds):
+        if answer is not None and answer["value"] == [2]:
+            time.sleep(1.5)
+        return counted(answer, seconds)
+
+    reply = conversed(factory, source, ask)
+    assert reply.ok, reply.reason
+    idle, burnt, answered, beside, last = reply.timing.cpu_s
+    assert burnt - idle >= 0.2
+    assert beside - answered >= 0.1
+    assert 0 <= last - beside < 0.2
+    assert last <= reply.usage.cpu_s + 0.02
+
+
 def test_the_seconds_are_those_of_the_call_before(factory: SandboxFactory) -> None:
     told: list[float] = []
 
