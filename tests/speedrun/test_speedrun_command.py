@@ -86,4 +86,4 @@ def test_the_commands_of_the_page_are_commands():
     commands = [line for line in PAGE.splitlines() if line.startswith("evolve speedrun")]
     assert len(commands) == 5
     for command in commands:
-        assert verb.parse(shlex.split(command)[2:]).ACTION == command.split()[2]
+        assert command.split()[2] == verb.parse(shlex.split(command)[2:]).ACTION
