@@ -6,6 +6,7 @@ The contract has no key for them: the evaluator's own files name them, where the
 from __future__ import annotations
 
 import ast
+import re
 
 from evolve._renamed import INITIAL_FOLDER
 from evolve.evaluate import parse_entry
@@ -13,6 +14,7 @@ from evolve.problem.contract._contract import Problem
 from evolve.propose import EditScope
 
 _LARGEST = 1 << 20  # bytes of an evaluator's file that is looked into
+_DEFINED = r"\bdef\s+{0}\b|\bimport\b[^\n]*\b{0}\b|^{0}\s*[:=]"
 _NOT_THE_EVALUATOR = (f"{INITIAL_FOLDER}/", "redteam/")
 
 
@@ -50,14 +52,17 @@ def _named(problem: Problem, path: str) -> set[str]:
     return {entry for text in texts if (entry := _entry(text, problem))}
 
 
-def _entry(text: str, problem: Problem) -> str:
+def _entry(name: str, problem: Problem) -> str:
     """``file.py:function`` of the initial program; "" where the text names none."""
-    if ":" not in text or len(text) > 300:
+    if ":" not in name or len(name) > 300:
         return ""
     try:
-        entry = parse_entry(text)
+        entry = parse_entry(name)
     except ValueError:
         return ""
     base = entry.module.replace(".", "/")
     path = entry.file or next((each for each in (f"{base}/__init__.py", f"{base}.py") if each in problem.initial_files), "")
-    return f"{path}:{entry.function}" if path in problem.initial_files else ""
+    text = problem.initial_files.get(
+        path, ""
+    )  # of several initial programs that of these params, which may need no other's function
+    return f"{path}:{entry.function}" if re.search(_DEFINED.format(re.escape(entry.function)), text, re.M) else ""

@@ -36,6 +36,11 @@ def test_an_entry_is_what_the_evaluator_names_of_the_seed_program(tmp_path: Path
     assert "'solve'" in made.feedback
 
 
+def test_what_another_initial_program_is_called_by_is_no_entry(tmp_path: Path) -> None:
+    seed = {"initial__main_py": "def run():\n    return 1\n", "initial__lib__core_py": "def solver():\n    return 1\n"}
+    assert called(load_problem(write_problem(tmp_path / "p", evaluate_py=EVALUATOR, **seed))) == ("main.py:run",)
+
+
 @pytest.mark.parametrize("text", ["def (", "x = 1\n", "s = 'main.py:run' * 3\n\0"])
 def test_an_evaluator_that_does_not_say_it_or_does_not_parse_has_no_entries(tmp_path: Path, text: str) -> None:
     problem = load_problem(write_problem(tmp_path / "p", evaluate_py=text))
