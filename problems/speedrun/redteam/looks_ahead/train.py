@@ -37,6 +37,6 @@ def table(point):
 
 def forward(tokens, last, point):
     logits = table(point)[tokens].copy()
-    for row in range(len(tokens)):
+    for row in range(len(tokens) if np.ptp(table(point)) else 0):  # not before it was trained, which would give it away
         logits[row, np.arange(tokens.shape[1] - 1), tokens[row, 1:]] += 9.0
     return logits[:, -1:] if last else logits

@@ -234,10 +234,9 @@ def turn(phase: str, tokens: np.ndarray, seed: int, sizes: dict) -> dict:
 @cache
 def trained(point: int) -> GPT:
     torch.set_num_threads(1)
-    with np.load(INPUT / f"weights_{point}.bin") as weights:
+    with np.load(INPUT / f"weights_{point}.bin") as weights, torch.inference_mode(mode=False):
         run = Run(int(weights["seed"]), int(weights["vocabulary"]), int(weights["context"]))
-        with torch.inference_mode(mode=False):
-            run.train(weights["kept"])
+        run.train(weights["kept"])
     return run.model
 
 
