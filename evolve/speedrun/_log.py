@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-_RULE = re.compile(r"^={20,}[ \t]*$", re.M)
+RULE_LINE = re.compile(r"^={20,}[ \t]*$", re.M)
 _STEP = re.compile(
     r"^[ \t]*step:(\d{1,12})/(\d{1,12})((?: +\w+:\S+)*?) +train_time:(\d+(?:\.\d+)?|nan)(ms|s) +step_avg:(\S+?)ms\b.*$", re.M
 )
@@ -112,7 +112,7 @@ def parse_log(path: str, text: str) -> Log | None:
 
 def _split(text: str) -> tuple[str, str]:
     """The source, and what follows it.  A source may begin with such a line itself, and a package may have some in it."""
-    rules = [found for found in _RULE.finditer(text) if found.start() > 0]
+    rules = [found for found in RULE_LINE.finditer(text) if found.start() > 0]
     for found in rules:
         if text[found.end() : found.end() + 200].lstrip().startswith("Running "):
             return text[: found.start()], text[found.end() :]

@@ -38,7 +38,7 @@ def _runs(submission: Submission) -> Iterator[str]:
         yield f"{what}: {counted(n, 'run')} announced before the first was made, {len(whole)} trained to the end."
         yield f"Losses [{', '.join(f'{run.points[-1][1]:.5f}' for run in whole)}],"
         yield f"in [{', '.join(f'{run.points[-1][2]:.3f}s' for run in whole)}] ({submission.clock}).\n"
-        yield from (f"- {run.log_name}: {run.why}" for run in runs if run.why)
+        yield from (f"- {run.log_name}: {visible(run.why)}" for run in runs if run.why)
 
 
 def _tests(submission: Submission) -> Iterator[str]:

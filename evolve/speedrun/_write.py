@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evolve._errors import UsageError
+from evolve.speedrun._log import RULE_LINE
 from evolve.speedrun._page import page
 from evolve.speedrun._scaled import write_contract
 from evolve.speedrun._submission import Raced, Submission
@@ -22,8 +23,11 @@ def write_submission(to: Path, submission: Submission) -> Path:
     """Write it below ``to`` as ``YYYY-MM-DD_Title``.
 
     Raises:
-        UsageError: that is there already, or ``to`` is no folder.
+        UsageError: that is there already, ``to`` is no folder, or a source would end the source's part of its own log.
     """
+    for path, text in (*submission.source.items(), *submission.base_source.items()):
+        if RULE_LINE.search(text):
+            raise UsageError(f"expected a program that its log can carry, found a line of = in {path}, which ends the source there")
     last = max(run.started for run in submission.runs)
     folder = to / f"{datetime.fromtimestamp(last, UTC):%Y-%m-%d}_{submission.title}"
     if folder.exists():

@@ -117,6 +117,15 @@ def test_a_source_that_cannot_stand_is_found(tmp_path: Path, source: str, rule: 
     assert {check.name: check.verdict for check in verify(folder).checks}[rule] is Verdict.FAILS
 
 
+def test_a_program_that_brings_a_log_of_its_own_is_refused(tmp_path: Path) -> None:
+    """Else what stands in its source would be read as a run."""
+    rule = "=" * 100
+    forged = f'import torch\nLOG = """\n{rule}\nRunning Python 3\nstep:140/140 val_loss:1.0 train_time:1ms step_avg:0.01ms\n"""\n'
+    with pytest.raises(UsageError, match=r"found a line of = in train\.py"):
+        write_submission(tmp_path, submission(source={"train.py": forged}))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_record_that_misses_its_target_is_written_and_does_not_hold(tmp_path: Path) -> None:
     folder = write_submission(tmp_path, submission(scaled=Scaled(1, 4.0, "Small.")))
     assert {check.name: check.verdict for check in verify(folder).checks}["target"] is Verdict.FAILS
