@@ -27,9 +27,7 @@ def _verify(words: Namespace) -> int:
     from evolve.speedrun import verify
 
     if words.ID or words.to:
-        raise UsageError(
-            f"evolve speedrun verify takes one folder, found {words.ID or '--to'} too; type: evolve speedrun verify FOLDER"
-        )
+        raise UsageError(f"verify takes one folder, found {words.ID or '--to'} too; leave it out.")
     return _shown(
         verify(words.FOLDER, track=_track(words.track), target=_target(words.target), baseline=words.baseline), words.json
     )
