@@ -288,10 +288,10 @@ def verdicts(form: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.slow
 def test_an_optimizer_races_and_cheats_get_their_verdict(toy: Path) -> None:
+    """The others are of kinds that are tested above; `evolve redteam` tries all."""
     problem = evolve.load_problem(toy, form="steps")
-    for name, line in verdicts("steps").items():
-        if name in ("steps_honest_slow_end", "steps_honest_prints"):
-            continue
+    for name in ("steps_honest_average", "steps_other_model", "steps_reads_text", "steps_fixes_the_seed"):
+        line = verdicts("steps")[name]
         files = {"train.py": (toy / "redteam" / name / "train.py").read_text()}
         (found,) = evolve.measure(problem, files)
         assert str(found.status) in line["expect"], (name, found.status, found.reason)

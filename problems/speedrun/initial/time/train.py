@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 INPUT = Path(os.environ.get("EVOLVE_INPUT", "/input"))
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 # model
 DEPTH = 2  # tune: off
@@ -113,7 +114,8 @@ class GPT(nn.Module):
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         pairs = HEAD_SIZE // 2
-        angles = torch.outer(torch.arange(tokens_BT.size(1)), ROPE_BASE ** (-torch.arange(pairs) / pairs))
+        at = torch.arange(tokens_BT.size(1), device=tokens_BT.device)
+        angles = torch.outer(at, ROPE_BASE ** (-torch.arange(pairs, device=at.device) / pairs))
         cos, sin = angles.cos(), angles.sin()
         x_BTC = norm(self.embedding(tokens_BT))
         for block in self.blocks:
@@ -171,6 +173,7 @@ class Run:
         self.context, self.step, self.rest = context, 0, np.zeros(0, np.int32)
         self.model = GPT(vocabulary)
         self.model.initialize()
+        self.model.to(DEVICE)
         adam_scale = (WIDTH / 768) ** -0.5  # tune: off  # the rates above are nanochat's, stated for width 768
         self.optimizers = [
             Adam(self.model.embedding.weight, EMBEDDING_LR * adam_scale),
@@ -188,7 +191,7 @@ class Run:
         tokens = np.concatenate([self.rest, tokens])
         size = BATCH_ROWS * self.context
         for at in range(0, len(tokens) - size, size):
-            piece = torch.from_numpy(tokens[at : at + size + 1].astype(np.int64))
+            piece = torch.from_numpy(tokens[at : at + size + 1].astype(np.int64)).to(DEVICE)
             self._step(piece[:-1].view(BATCH_ROWS, -1), piece[1:].view(BATCH_ROWS, -1))
         self.rest = tokens[(len(tokens) - 1) // size * size :]
 
@@ -207,7 +210,7 @@ class Run:
     def weights(self) -> np.ndarray:
         """As bytes that ``forward`` reads."""
         file = io.BytesIO()
-        np.savez(file, **{name: weight.detach().numpy() for name, weight in self.model.state_dict().items()})
+        np.savez(file, **{name: weight.detach().cpu().numpy() for name, weight in self.model.state_dict().items()})
         return np.frombuffer(file.getvalue(), np.uint8)
 
 
@@ -232,11 +235,11 @@ def trained(point: int) -> GPT:
         state = {name: torch.from_numpy(weights[name]) for name in weights.files}
     model = GPT(len(state["embedding.weight"]))
     model.load_state_dict(state)
-    return model
+    return model.to(DEVICE)
 
 
 def forward(tokens: np.ndarray, last: bool, point: int) -> np.ndarray:
     """Logits of the next token behind each prefix: (B, T) integers -> (B, T, V) float32; with ``last`` (B, 1, V), behind all."""
     with torch.inference_mode():
-        logits = trained(point)(torch.from_numpy(tokens.astype(np.int64)))
-        return (logits[:, -1:] if last else logits).numpy()
+        logits = trained(point)(torch.from_numpy(tokens.astype(np.int64)).to(DEVICE))
+        return (logits[:, -1:] if last else logits).cpu().numpy()
