@@ -36,6 +36,18 @@ def test_a_corpus_is_read(tmp_path: Path) -> None:
     assert (bad.cheat, bad.twin, [str(status) for status in bad.expected.statuses]) == (True, "good", ["crash"])
 
 
+def test_a_program_of_other_params_is_not_tried(tmp_path: Path) -> None:
+    lines = [GOOD, {**BAD, "params": {"form": "steps"}}]
+    folder = folder_with(tmp_path, {"schema": 1, "verdicts": lines})
+    (folder / "problem.yaml").write_text("name: p\nmetric: m\ngoal: maximize\nparams: {form: time}\n")
+    assert [one.name for one in own_programs(load_problem(folder))] == ["good"]
+    assert [one.name for one in own_programs(load_problem(folder, {"form": "steps"}))] == ["good", "bad"]
+    lines = [{**GOOD, "params": {"form": "time"}}, {**BAD, "params": {"form": "steps"}, "no_better_than": "good"}]
+    (folder / "redteam" / "verdicts.json").write_text(json.dumps({"schema": 1, "verdicts": lines}))
+    with pytest.raises(ProblemError, match="bad: expected same_score_as and no_better_than to name honest programs"):
+        own_programs(load_problem(folder))
+
+
 def test_a_problem_without_the_folder_has_none(tmp_path: Path) -> None:
     problem = load_problem(folder_with(tmp_path, {}, names=()))
     (tmp_path / "redteam" / "verdicts.json").unlink()
@@ -61,6 +73,8 @@ def test_a_problem_without_the_folder_has_none(tmp_path: Path) -> None:
         ([GOOD, {**BAD, "score_at_most": "1"}], "bad: expected score_at_most to be a number, found '1'"),
         ([GOOD, {**BAD, "no_better_than": "bad"}], "expected same_score_as and no_better_than to name honest programs"),
         ([GOOD, "bad"], "expected lines such as"),
+        ([GOOD, {**BAD, "params": "steps"}], "bad: expected params such as .* found 'steps'"),
+        ([GOOD, {**BAD, "params": {"form": "steps"}}], "bad: expected params of the problem, found 'form'"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(tmp_path: Path, lines: list[object], said: str) -> None:
