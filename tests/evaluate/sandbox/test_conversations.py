@@ -113,8 +113,8 @@ def f(x):
     assert reply.ok, reply.reason
     idle, burnt, answered, beside, last = reply.timing.cpu_s
     assert burnt - idle >= 0.2
-    assert beside - answered >= 0.1
-    assert 0 <= last - beside < 0.2
+    assert beside - answered >= 0.02  # of 0.2, in 1.5 s, however busy the machine is
+    assert 0 <= last - beside < 0.3
     assert last <= reply.usage.cpu_s + 0.02
 
 
