@@ -4,10 +4,10 @@
 
 A scripted search (the real loop, operators and journal, no sandbox) on a script of eight constants.  A run costs 3 s of
 start-up and scoring and 10 s of training; its loss falls by one law, but for ``COOLDOWN``, which moves the fall to the end;
-loss and score scatter.  Every repeat is searched with ``search.pruning`` true and false, the same seed and CPU.  Printed: of the
-runs that were ended how many would have become the best (each is made to its end beside the search, with its own seed), what
-share of the CPU of first measurements was saved, how many programs were tried, and the true gain of what each search ended with,
-paired.
+loss and score scatter.  Every repeat is searched three times with the same seed and CPU: plainly, with ``search.pruning``, and
+with the operator ``setting`` as well.  Printed: of the runs that were ended how many would have become the best (each is made to
+its end beside the search, with its own seed), what share of the CPU of first measurements was saved, how many programs were
+tried, and the true gain of what each search ended with, paired with the plain one's.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ NOISE, NOISE_OF_A_POINT = 0.006, 0.02  # standard deviations, between seeds and 
 POINTS = 20
 CONSTANTS = {"LR": (0.02, 0.05), "MOMENTUM": (0.9, 0.8), "BATCH": (8.0, 5.0), "HEADS": (2.0, 1.2), "INIT": (1.0, 1.3)}
 CONSTANTS |= {"DECAY": (0.1, 0.12), "CAP": (15.0, 20.0), "COOLDOWN": (0.2, 0.6)}
+ARMS = {
+    "plain": SearchConfig(pruning="false"),
+    "pruning": SearchConfig(),
+    "pruning and setting": SearchConfig(operators=(*SearchConfig().operators, "setting")),
+}
 PROGRAM = "".join(f"{name} = {start}\n" for name, (start, _) in CONSTANTS.items())
 
 
@@ -58,11 +63,12 @@ def main() -> None:
     parser.add_argument("--cpu-s", type=float, default=2400.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    pairs = []
+    rounds = []
     for seed in range(options.repeats):
-        pairs.append({word: searched(seed, options.cpu_s, word) for word in ("true", "false")})
-        print(f"{seed}: {pairs[-1]['true']}", file=sys.stderr)
-    print(json.dumps(summary(pairs), indent=1) if options.json else told(summary(pairs)))
+        rounds.append({name: searched(seed, options.cpu_s, arm) for name, arm in ARMS.items()})
+        print(f"{seed}: {rounds[-1]}", file=sys.stderr)
+    found = [summary(name, rounds) for name in ARMS]
+    print(json.dumps({"schema": 1, "repeats": len(rounds), "arms": found}, indent=1) if options.json else told(found))
 
 
 def truth(files: Mapping[str, str]) -> float | None:
@@ -122,7 +128,7 @@ class Wrongly:
         self.n += whole.score is not None and best is not None and -whole.score > (population.score(best) or -math.inf)
 
 
-def searched(seed: int, cpu_s: float, pruning: str) -> Found:
+def searched(seed: int, cpu_s: float, search: SearchConfig) -> Found:
     """One search."""
     contract = plain_contract(goal="minimize", noisy=True, learning_curve="loss")
     wrongly = Wrongly()
@@ -130,7 +136,7 @@ def searched(seed: int, cpu_s: float, pruning: str) -> Found:
         seed_files={"main.py": PROGRAM},
         answer=measured,
         contract=contract,
-        search=SearchConfig(pruning=pruning),
+        search=search,
         budget=BudgetConfig(cpu_s=cpu_s),
         seed=seed,
         secret=f"{seed:064x}",
@@ -140,52 +146,47 @@ def searched(seed: int, cpu_s: float, pruning: str) -> Found:
         wrongly.harness = harness
         harness.drive()
         state = harness.search.problems[harness.problem.id]
-        population, pruning_state = state.population, state.pruning
+        population, known = state.population, state.pruning
         leader = population.leader or 0
         gain = (truth({"main.py": PROGRAM}) or 0.0) - (truth(harness.texts.files(population.candidates[leader].id)) or 0.0)
         return Found(
             programs=population.n_credited,
-            pruned=pruning_state.pruned,
+            pruned=known.pruned,
             wrong=wrongly.n,
-            audited=pruning_state.audited,
-            audited_wrong=pruning_state.wrong,
-            saved=pruning_state.saved_share,
+            audited=known.audited,
+            audited_wrong=known.wrong,
+            saved=known.saved_share,
             gain=gain,
         )
 
 
-def summary(pairs: list[dict[str, Found]]) -> dict[str, object]:
-    """Over the repeats."""
-    on, off = [pair["true"] for pair in pairs], [pair["false"] for pair in pairs]
-    changes = [a.gain - b.gain for a, b in zip(on, off, strict=True)]
+def summary(name: str, rounds: list[dict[str, Found]]) -> dict[str, object]:
+    """Of one arm, over the repeats."""
+    mine, plain = [each[name] for each in rounds], [each["plain"] for each in rounds]
+    changes = [a.gain - b.gain for a, b in zip(mine, plain, strict=True)]
     return {
-        "schema": 1,
-        "repeats": len(pairs),
-        "pruned": sum(one.pruned for one in on),
-        "wrongly": sum(one.wrong for one in on),
-        "audited": sum(one.audited for one in on),
-        "audited_wrongly": sum(one.audited_wrong for one in on),
-        "saved": statistics.median(one.saved for one in on),
-        "programs": [statistics.median(one.programs for one in each) for each in (on, off)],
-        "gain": [statistics.median(one.gain for one in each) for each in (on, off)],
-        "gain_change": statistics.mean(changes),
-        "gain_change_se": statistics.stdev(changes) / math.sqrt(len(changes)) if len(changes) > 1 else math.nan,
+        "arm": name,
+        "pruned": sum(one.pruned for one in mine),
+        "wrongly": sum(one.wrong for one in mine),
+        "audited": sum(one.audited for one in mine),
+        "audited_wrongly": sum(one.audited_wrong for one in mine),
+        "saved": statistics.median(one.saved for one in mine),
+        "programs": statistics.median(one.programs for one in mine),
+        "gain": statistics.median(one.gain for one in mine),
+        "change": statistics.mean(changes),
+        "change_se": statistics.stdev(changes) / math.sqrt(len(changes)) if len(changes) > 1 else math.nan,
     }
 
 
-def told(found: dict[str, object]) -> str:
-    """In words."""
-    return "\n".join(
-        (
-            f"{found['repeats']} pairs of searches",
-            f"ended early: {found['pruned']}, of which {found['wrongly']} would have become the best",
-            f"made to their end as a check: {found['audited']}, of which {found['audited_wrongly']} became the best",
-            f"CPU of first measurements saved: {found['saved']:.0%} (median)",
-            "programs tried (median), with and without: {:.0f}, {:.0f}".format(*found["programs"]),  # type: ignore[misc]
-            "true gain (median), with and without: {:.4f}, {:.4f}".format(*found["gain"]),  # type: ignore[misc]
-            f"paired change of the gain: {found['gain_change']:+.4f} (standard error {found['gain_change_se']:.4f})",
-        )
-    )
+def told(found: list[dict[str, object]]) -> str:
+    """As a table."""
+    columns = ("pruned", "wrongly", "audited", "audited_wrongly", "saved", "programs", "gain", "change", "change_se")
+    rows: list[tuple[str, ...]] = [("", *columns)]
+    for one in found:
+        numbers = [one[column] for column in columns]
+        rows.append((str(one["arm"]), *(f"{n:.4f}" if isinstance(n, float) else str(n) for n in numbers)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
 if __name__ == "__main__":

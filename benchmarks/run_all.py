@@ -50,6 +50,7 @@ PLANS = (
     Plan("overhead.py", (), ("--rounds", "1")),
     Plan("model_calls.py", (), ("--in-flight", "16", "--rounds", "1")),
     Plan("planted_policies.py", (), ("--repeats", "1", "--evaluations", "100")),
+    Plan("pruning.py", (), ("--repeats", "2")),
     Plan("planted_truth.py", (), ("--repeats", "1", "--climb-repeats", "1", "--worlds", "gauss")),
     Plan(
         "search_quality.py",

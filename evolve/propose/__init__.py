@@ -1,8 +1,9 @@
 """Operators: they make children.  Mechanical ones need no model.
 
-``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Redraw`` takes other numbers, ``Grow`` adds a
-term, ``Reorder`` changes the order of a list, ``Crossover`` mixes two programs, ``Ablate`` takes one thing out.  ``analyse`` and
-``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says what a child may change.
+``ConstantTuner`` lists and writes numbers, ``AstEdit`` makes small typed edits, ``Redraw`` takes other numbers, ``Setting`` moves
+settings of a script, ``Grow`` adds a term, ``Reorder`` changes the order of a list, ``Crossover`` mixes two programs, ``Ablate``
+takes one thing out.  ``analyse`` and ``canonical_hash`` say which programs are the same and where they stand; ``check_scope`` says
+what a child may change.
 """
 
 from importlib import import_module
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from evolve.propose.mutate._grow import Grow
     from evolve.propose.mutate._redraw import Redraw
     from evolve.propose.mutate._reorder import Reorder
+    from evolve.propose.mutate._setting import Setting
     from evolve.propose.mutate._tune import ConstantTuner
     from evolve.propose.prompts._context import (
         Cost,
@@ -67,6 +69,7 @@ __all__ = [
     "RemovedCode",
     "Reorder",
     "SamplingSettings",
+    "Setting",
     "Templates",
     "analyse",
     "as_text",
@@ -91,6 +94,7 @@ _HOMES = {
     "Grow": "evolve.propose.mutate._grow",
     "Redraw": "evolve.propose.mutate._redraw",
     "Reorder": "evolve.propose.mutate._reorder",
+    "Setting": "evolve.propose.mutate._setting",
     "FailureSummary": "evolve.propose.prompts._context",
     "Files": "evolve.propose._operator",
     "SamplingSettings": "evolve.propose._model_operator",

@@ -147,7 +147,7 @@ def operator(**changes: object) -> object:
 @pytest.mark.parametrize(
     ("operators", "said"),
     [
-        (["nudge"], "search.operators must be .*merge, revert, adopt, ablate, found 'nudge'"),
+        (["nudge"], "search.operators must be .*merge, revert, adopt, setting, ablate, found 'nudge'"),
         (["nudge:edit:1"], "an operator of its own, nudge, that was not given"),
         ("tune", "expected a list of operators"),
         ([Nudge], "an operator is a name or an object with a method propose"),

@@ -22,7 +22,7 @@ from evolve.cli import main
 SUMMARY = ["schema", "run", "status", "problem", "metric", "seed_score", "best_score", "best_id", "candidates", "measurements",
            "failures", "wall_s", "cpu_s", "reason", "tier", "final", "word", "champion_id",
            "claims", "openings", "noise", "not_deterministic", "beyond", "models", "evaluator", "unchecked", "caveat",
-           "shortfall", "far_off", "seed_far_off", "best_far_off", "where", "learnt"]  # fmt: skip
+           "shortfall", "far_off", "seed_far_off", "best_far_off", "pruned", "where", "learnt"]  # fmt: skip
 
 
 def test_json_is_one_object_and_nothing_else(ended: tuple[Path, str, str]) -> None:

@@ -301,20 +301,21 @@ def test_a_configuration_of_an_older_version_is_read_in_the_sections_of_today() 
         ("llm.provider=antropic llm.models=[m]", "found 'antropic'; did you mean anthropic?"),
         (
             "search.operators=[]",
-            "merge, revert, adopt, ablate for the policy auto",
+            "merge, revert, adopt, setting, ablate for the policy auto",
         ),
         (
             "search.operators=[tune,ast_edt]",
-            "crossover, extrapolate, mirror, merge, revert, adopt, ablate, found 'ast_edt'; did you mean ast_edit?",
+            "crossover, extrapolate, mirror, merge, revert, adopt, setting, ablate, found 'ast_edt'; did you mean ast_edit?",
         ),
         (
             "search.operators=[llm_mutate]",
-            "list out of tune, ast_edit, redraw, grow, reorder, crossover, extrapolate, mirror, merge, revert, adopt, ablate, "
+            "list out of tune, ast_edit, redraw, grow, reorder, crossover, extrapolate, mirror, merge, revert, adopt, setting, "
+            "ablate, "
             "found 'llm_mutate'",
         ),
         (
             "search=hill_climb search.operators=[tune]",
-            "a list out of ast_edit, redraw, grow, reorder, ablate for the policy hill_climb, found ['tune']",
+            "a list out of ast_edit, redraw, grow, reorder, setting, ablate for the policy hill_climb, found ['tune']",
         ),
         ("search.archive=gird", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'gird'; did you mean grid?"),
         ("search.archive=tree", "search.archive must be one of auto, grid, topk, cvt, novelty, found 'tree'; type for example"),

@@ -143,7 +143,7 @@ def test_what_is_shipped_by_name_is_named() -> None:
     assert set(ARCHIVES) <= set(re.findall(r"`(\w+)`", ROWS["search.archive"][2]))
     named = re.findall(r"\w+", ROWS["search.operators"][0] + ROWS["llm.operators"][0])
     by_name = set(OPERATORS) - set(named)
-    assert by_name == {"ablate", "adopt"}
+    assert by_name == {"ablate", "adopt", "setting"}
     assert by_name <= set(re.findall(r"`(\w+)`", PAGE.read_text().partition("`search.operators`")[2].partition("\n")[0]))
     assert sorted(named) == sorted(set(OPERATORS) - by_name)
 

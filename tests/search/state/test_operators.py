@@ -13,11 +13,12 @@ from archive import ProposeIssued
 from evolve.config._compose import compose
 from evolve.config._llm import LlmConfig
 from evolve.config._schema import RunConfig, SearchConfig
-from evolve.engine.registry._registry import parts_of
+from evolve.engine.registry._registry import for_problems, parts_of
 from evolve.propose._registry import OPERATORS, make_operator
 from evolve.search.policy._policies import POLICIES
 from evolve.search.state._operators import OperatorSpec, Parent
 from evolve.search.state._parts import Parts
+from evolve.testing._harness import plain_contract
 
 ROOT = Path(__file__).parents[3] / "evolve"
 ROOMS = ("search", "config", "select", "confirm", "budget", "runs", "views")
@@ -40,11 +41,14 @@ def test_no_room_below_the_engine_names_an_operator() -> None:
 
 
 OF_SEVERAL = ["adopt"]  # on in a run of several problems
+OF_TRAINING = ["setting"]  # on where a problem has a learning curve
 BY_NAME = ["ablate"]  # on only where search.operators names it: no gain is shown (docs/log.md)
 
 
 def test_everything_shipped_is_on_by_default_with_the_policy_auto_or_by_its_name() -> None:
-    assert [*compose(["search=auto"]).search.operators, *OF_SEVERAL, *BY_NAME, *LlmConfig().operators] == list(OPERATORS)
+    assert [*compose(["search=auto"]).search.operators, *OF_SEVERAL, *OF_TRAINING, *BY_NAME, *LlmConfig().operators] == list(
+        OPERATORS
+    )
     assert compose([f"search.operators=[{','.join(BY_NAME)}]"]).search.operators == tuple(BY_NAME)
     assert [name for name in OPERATORS if OPERATORS[name].repeats] == [*compose(["search=auto"]).search.operators[-4:]]
     assert SearchConfig().operators == compose([]).search.operators == compose(["search=auto"]).search.operators
@@ -55,6 +59,15 @@ def test_everything_shipped_is_on_by_default_with_the_policy_auto_or_by_its_name
     for name, spec in OPERATORS.items():
         assert spec.name == name
         assert spec.model or make_operator(name).spec is spec
+
+
+def test_what_the_problems_are_adds_operators_where_nobody_named_any() -> None:
+    plain, training = plain_contract(), plain_contract(learning_curve="loss")
+    default = compose([])
+    for contracts, more in (([plain], []), ([training], OF_TRAINING), ([plain, training], [*OF_SEVERAL, *OF_TRAINING])):
+        assert [*for_problems(default, contracts).search.operators] == [*default.search.operators, *more]
+    named = compose(["search.operators=[tune]"])
+    assert for_problems(named, [training, training]) == named
 
 
 @pytest.mark.parametrize(
