@@ -6,7 +6,8 @@ never written as truth.  ``ElitePlaced`` is the one exception: it is written for
 
 The kinds and the statuses are final: kinds that nothing writes yet (champions, vaults, claims, model calls) are fixed here so
 that a journal written today can be read by the code that fills them.  A new field needs a default; a change of meaning needs a
-new ``SCHEMA_VERSION`` and a migration.
+new ``SCHEMA_VERSION`` and a migration.  One status came later, ``pruned``: older code refuses a journal that has it, as it does
+one with a field that it does not know.
 
 Scores in records carry the problem's own sign and unit; only the search turns them so that higher is better.
 """
