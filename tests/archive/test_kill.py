@@ -36,7 +36,7 @@ for n in range(1_000_000):
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("kills", [10, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [10, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.long])])
 def test_no_acknowledged_record_is_lost_or_repeated_by_kills(kills: int, tmp_path: Path) -> None:
     rng = random.Random()
     Journal.create(tmp_path).close()

@@ -56,7 +56,7 @@ COMMANDS = [
 ]
 LONG = {"docs/how-to/python-api.md"}  # whole runs in the sandbox; what they call has tests of its own in tests/api
 SCRIPTS = [
-    pytest.param(page, slow, marks=[pytest.mark.slow] if slow or page in LONG else [])
+    pytest.param(page, slow, marks=[pytest.mark.slow] * slow + [pytest.mark.slow, pytest.mark.long] * (page in LONG))
     for page, slow in dict.fromkeys((block.page, block.slow) for block in BLOCKS if block.language == "python")
 ]
 
@@ -93,7 +93,6 @@ def test_a_command_of_the_pages_works(command, place, monkeypatch, capfdbinary):
     assert "Traceback" not in told
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("page", "slow"), SCRIPTS)
 def test_the_scripts_of_a_page_run_in_order(page, slow, tmp_path):
     for block in BLOCKS:

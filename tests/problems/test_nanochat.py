@@ -208,7 +208,7 @@ def test_both_initial_programs_learn_in_seconds(toy: Path, start: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.early
 def test_cheats_are_caught_and_honest_programs_accepted(tried, toy: Path) -> None:
     """Those that are about turns; what forward must not do is nanochat_cpu's, and `evolve redteam` tries all."""
     found = tried(toy, *ABOUT_TURNS)

@@ -241,7 +241,7 @@ def honest(measure: Measure, problem: Problem) -> Result:
     return measure(redteam(problem, "honest_bigram"))
 
 
-@pytest.mark.long
+@pytest.mark.early
 def test_every_cheat_is_caught_and_every_honest_program_accepted(problem: Problem, tried, tmp_path: Path) -> None:
     """With a bigram model for an initial program, which sets the budget: seconds instead of minutes."""
     cheap = Path(shutil.copytree(problem.folder, tmp_path / "cheap"))

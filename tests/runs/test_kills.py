@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("kills", [5, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.long])])
 def test_nothing_is_lost_or_counted_twice_by_kills(kills, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     benchmark = __import__("kills")

@@ -11,6 +11,7 @@ from cluster_scenarios import SCENARIOS
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenario(name: str, tmp_path: Path) -> None:
     script = Path(__file__).with_name("cluster_scenarios.py")
