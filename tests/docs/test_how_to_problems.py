@@ -33,7 +33,9 @@ def written(page: str, folder: Path) -> list[str]:
     return commands
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow, pytest.mark.long] * (page in LONG)) for page in PAGES])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.slow, pytest.mark.long] * (page in LONG)) for page in PAGES]
+)
 def test_a_pages_problem_validates_by_the_pages_own_commands(page: str, tmp_path: Path) -> None:
     if page == "c" and shutil.which("cc") is None:
         pytest.skip("no compiler on this machine")

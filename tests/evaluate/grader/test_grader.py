@@ -288,7 +288,9 @@ ENDS = {
 LIKE_OTHERS = ("refuses", "leaves", "is killed")
 
 
-@pytest.mark.parametrize("how", [pytest.param(how, marks=[pytest.mark.slow, pytest.mark.long] * (how in LIKE_OTHERS)) for how in ENDS])
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=[pytest.mark.slow, pytest.mark.long] * (how in LIKE_OTHERS)) for how in ENDS]
+)
 def test_what_evaluate_py_starts_when_loaded_ends_with_the_grader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
