@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.adapters._autoresearch_checkout import Checkout
-from evolve.problem._source import parses_safely, python_text
+from evolve.problem._source import lines_that_stay_first, parses_safely, python_text
 
 TEXTS = Path(__file__).parent / "texts" / "autoresearch_redteam"
 _FORGED = 0.5  # all scores that are forged are below it
@@ -74,10 +74,4 @@ def _first_line(text: str) -> int | None:
         body = ast.parse(python_text(text)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    line = 0
-    for at, node in enumerate(body):
-        docstring = at == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if not docstring and not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
-            break
-        line = node.end_lineno or 0
-    return line
+    return lines_that_stay_first(body)

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
 
 MARK = "\ufeff"  # as editors on some systems put at the start of a file
 MAX_PARSE_CHARS = 1 << 20  # of one text: the worst million takes seconds and 400 MB
@@ -63,6 +67,19 @@ def _first_lines(text: str) -> list[str]:
     ends = [match.span() for match in islice(_LINE_END.finditer(text), 2)]
     starts = [0, *(end for _, end in ends)][:2]
     return [text[start:end] for start, end in zip(starts, [start for start, _ in ends] + [len(text)], strict=False)]
+
+
+def lines_that_stay_first(body: list[ast.stmt]) -> int:
+    """How many lines the docstring and imports from the future of a module take, which must stay first."""
+    import ast
+
+    line = 0
+    for at, node in enumerate(body):
+        docstring = at == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not docstring and not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            break
+        line = node.end_lineno or 0
+    return line
 
 
 def why_not_parsed(text: str) -> str:

@@ -1,8 +1,9 @@
 """Programs that cheat and their honest twins: those a problem brings, and those that are made for any problem.
 
-A problem's own lie in ``redteam/NAME/``, files that replace those of the initial program; ``redteam/verdicts.json`` says what each
-must get (``docs/how-to/redteam.md``).  The general ones are texts in ``programs/``: each is put at the top of the initial
-program's files that the search may edit, and never runs anywhere but in the sandbox.
+A problem's own lie in ``redteam/NAME/``, files that replace those of the initial program, or are edits of it;
+``redteam/verdicts.json`` says which, and what each must get (``docs/how-to/redteam.md``).  The general ones are texts in
+``programs/``: each is put at the top of the initial program's files that the search may edit, and never runs anywhere but in the
+sandbox.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from archive import Status
 from evolve._errors import ProblemError
 from evolve._renamed import INITIAL_FOLDER
+from evolve.problem._source import lines_that_stay_first
 from evolve.problem.contract._contract import Problem
 from evolve.problem.contract._strict_yaml import read_yaml
 from evolve.validation._problem import candidate_files
@@ -23,7 +25,7 @@ from evolve.validation._problem import candidate_files
 FOLDER, VERDICTS = "redteam", "verdicts.json"
 CORPUS = Path(__file__).parent / "programs"
 _BOUNDS = ("score_at_least", "score_at_most", "same_score_as", "no_better_than")
-_KEYS = ("candidate", "cheat", "expect", "twin", "reason", "params", *_BOUNDS)
+_KEYS = ("candidate", "cheat", "expect", "twin", "reason", "params", "edits", *_BOUNDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +96,12 @@ def own_programs(problem: Problem) -> tuple[OwnProgram, ...]:
         raise _wrong('expected {"schema": 1, "verdicts": [...]}', f"the keys {', '.join(document)}")
     programs = tuple(_own_program(problem, folder, line) for line in lines)
     _check_names(folder, programs)
-    params = problem.params
-    return tuple(one for one in programs if all(params[name] == value for name, value in one.params.items()))
+    return tuple(one for one in programs if _is_meant(problem, one.params))
+
+
+def _is_meant(problem: Problem, params: Mapping[str, object]) -> bool:
+    """Whether the problem's params have these values."""
+    return all(problem.params[name] == value for name, value in params.items())
 
 
 def _own_program(problem: Problem, folder: Path, line: object) -> OwnProgram:
@@ -115,8 +121,9 @@ def _own_program(problem: Problem, folder: Path, line: object) -> OwnProgram:
         raise _wrong(f'{name}: expected an honest program to expect ["ok"]', repr(expect))
     if cheat and Status.OK in statuses and not any(key in line for key in _BOUNDS):
         raise _wrong(f"{name}: expected a cheat that may end as ok to have one of {', '.join(_BOUNDS)}", "none")
-    if not (folder / name).is_dir():
-        raise _wrong(f"expected a folder {FOLDER}/{name}", "none")
+    if (folder / name).is_dir() == ("edits" in line):
+        found = "both" if "edits" in line else "none"
+        raise _wrong(f"expected a folder {FOLDER}/{name}, or edits of the initial program", found)
     expected = Expected(
         statuses=statuses,
         reason=_text(line, "reason"),
@@ -125,15 +132,34 @@ def _own_program(problem: Problem, folder: Path, line: object) -> OwnProgram:
         same_score_as=_text(line, "same_score_as"),
         no_better_than=_text(line, "no_better_than"),
     )
-    files = candidate_files(problem, [folder / name])
+    params = _params(line, problem)
+    files = _edited(problem, line) if "edits" in line and _is_meant(problem, params) else {}
+    if "edits" not in line:
+        files = candidate_files(problem, [folder / name])
     return OwnProgram(
         name=name,
         cheat=cheat,
         twin=_text(line, "twin") if twin else "",
         files=files,
         expected=expected,
-        params=_params(line, problem),
+        params=params,
     )
+
+
+def _edited(problem: Problem, line: Mapping[str, object]) -> dict[str, str]:
+    """The initial program with each text of ``edits``, which must stand in it once, replaced by the one beside it."""
+    edits, files = line["edits"], dict(problem.initial_files)
+    if not isinstance(edits, list) or not edits:
+        raise _wrong(f'{line["candidate"]}: expected edits such as [["WIDTH = 64", "WIDTH = 32"]]', repr(edits))
+    for edit in edits:
+        if not (isinstance(edit, list) and len(edit) == 2 and all(isinstance(text, str) for text in edit) and edit[0]):
+            raise _wrong(f"{line['candidate']}: expected each edit to be two texts, old and new", repr(edit))
+        old, new = edit
+        places = [path for path, text in files.items() for _ in range(text.count(old))]
+        if len(places) != 1:
+            raise _wrong(f"{line['candidate']}: expected {old[:60]!r} once in the initial program", f"{len(places)} times")
+        files[places[0]] = files[places[0]].replace(old, new)
+    return files
 
 
 def _params(line: Mapping[str, object], problem: Problem) -> Mapping[str, object]:
@@ -252,11 +278,4 @@ def _first_line(path: str, text: str) -> int:
         raise ProblemError(
             f"{INITIAL_FOLDER}/{path}: expected Python that parses, found {error}; mend the initial program."
         ) from error
-    line = 0
-    for place, statement in enumerate(body):
-        docstring = place == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-        if not (docstring or future):
-            break
-        line = statement.end_lineno or 0
-    return line
+    return lines_that_stay_first(body)

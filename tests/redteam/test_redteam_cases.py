@@ -48,6 +48,15 @@ def test_a_program_of_other_params_is_not_tried(tmp_path: Path) -> None:
         own_programs(load_problem(folder))
 
 
+def test_a_program_may_be_edits_of_the_initial_one(tmp_path: Path) -> None:
+    other = {**BAD, "candidate": "elsewhere", "params": {"form": "steps"}, "edits": [["not there", ""]]}
+    lines = [GOOD, BAD, {**BAD, "candidate": "edited", "edits": [["x = 1", "x = 9"], ["9\n", "9\ny = 2\n"]]}, other]
+    folder = folder_with(tmp_path, {"schema": 1, "verdicts": lines})
+    (folder / "problem.yaml").write_text("name: p\nmetric: m\ngoal: maximize\nparams: {form: time}\n")
+    *_, edited = own_programs(load_problem(folder))  # what another initial program would be edited to nobody asks
+    assert (edited.name, edited.files) == ("edited", {"main.py": "x = 9\ny = 2\n"})
+
+
 def test_a_problem_without_the_folder_has_none(tmp_path: Path) -> None:
     problem = load_problem(folder_with(tmp_path, {}, names=()))
     (tmp_path / "redteam" / "verdicts.json").unlink()
@@ -59,7 +68,11 @@ def test_a_problem_without_the_folder_has_none(tmp_path: Path) -> None:
     ("lines", "said"),
     [
         ([GOOD], "expected a line for the folder redteam/bad, found none"),
-        ([GOOD, BAD, {**BAD, "candidate": "ugly"}], "expected a folder redteam/ugly, found none"),
+        ([GOOD, BAD, {**BAD, "candidate": "ugly"}], "expected a folder redteam/ugly, or edits of the initial program, found none"),
+        ([GOOD, {**BAD, "edits": [["x", "y"]]}], "expected a folder redteam/bad, or edits of the initial program, found both"),
+        ([GOOD, BAD, {**BAD, "candidate": "ugly", "edits": []}], "ugly: expected edits such as"),
+        ([GOOD, BAD, {**BAD, "candidate": "ugly", "edits": [["x"]]}], "ugly: expected each edit to be two texts"),
+        ([GOOD, BAD, {**BAD, "candidate": "ugly", "edits": [["z = 1", ""]]}], "ugly: expected 'z = 1' once in .* found 0 times"),
         ([GOOD, BAD, BAD], "expected one line a program, found bad twice"),
         ([GOOD, {**BAD, "twin": "bad"}], "bad: expected twin to name an honest program, found 'bad'"),
         ([GOOD, {**BAD, "twin": ""}], "bad: expected twin to name an honest program, found ''"),

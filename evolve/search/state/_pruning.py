@@ -50,8 +50,8 @@ class Pruning:
         if result.status is Status.PRUNED:
             self.pruned += 1
             self.spent_cpu_s += result.cpu_s
+        changed = self.touched.pop(number, ())
         if result.status is not Status.OK or result.score is None:
-            self.touched.pop(number, None)
             return
         self.complete += 1
         self.complete_cpu_s += result.cpu_s
@@ -60,7 +60,7 @@ class Pruning:
             return
         at = tuple(sign * y for y in standing(result.curve))
         self.runs[number] = CompleteRun(at, sign * result.score)
-        self.seen.update(self.touched.pop(number, ()))
+        self.seen.update(changed)
         if entry.audited and AUDITED in result.reason:
             self.audited += 1
             self.wrong += best is not None and sign * result.score > best
